@@ -1,0 +1,38 @@
+# One INTERFACE target with the flags of our own code: espalier::options, linked PRIVATE.
+add_library(espalier_options INTERFACE)
+add_library(espalier::options ALIAS espalier_options)
+target_compile_features(espalier_options INTERFACE cxx_std_20)
+option(ESPALIER_WERROR "Treat warnings of our own code as errors" OFF)
+target_compile_options(espalier_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                                                  -Wold-style-cast -Woverloaded-virtual
+                                                  -Wno-missing-field-initializers
+                                                  $<$<BOOL:${ESPALIER_WERROR}>:-Werror>)
+
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+# Programs in bin/, the library in lib/, plugins in lib/espalier/plugins/: found relative to themselves, so that the
+# tree can be moved.
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+# espalier_add_module(NAME [LIBRARIES ...]): the sources of framework/espalier/NAME, linked into libespalier.
+function(espalier_add_module name)
+  cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/espalier/${name}/*.cpp")
+  if(NOT sources)
+    return()
+  endif()
+  add_library(espalier_${name} OBJECT ${sources})
+  target_include_directories(espalier_${name} PUBLIC "${PROJECT_SOURCE_DIR}/framework")
+  target_link_libraries(espalier_${name} PRIVATE espalier::options PUBLIC nlohmann_json::nlohmann_json ${arg_LIBRARIES})
+  target_link_libraries(espalier PRIVATE espalier_${name})
+endfunction()

@@ -1,0 +1,5 @@
+#pragma once
+
+#include "espalier/error.h"
+#include "espalier/network.h"
+#include "espalier/plugin.h"

@@ -1,0 +1,170 @@
+#pragma once
+
+#include "espalier/json.h"
+#include "espalier/params.h"
+#include "espalier/shape.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace espalier {
+
+/// A tensor of one layer: what blocks pass along. Copy it freely.
+struct Value {
+  int layer = -1;
+};
+
+/// A tensor that a layer owns. `role`: filter, matrix, bias, norm_scale, norm_bias are trained; buffer is not.
+struct Weight {
+  std::string name;
+  Shape shape;
+  std::string role;
+  std::string init;  ///< kaiming, glorot, zeros, ones, ...
+};
+
+/// One primitive operation with its inferred shape. `from` is the path of the node and parts that emitted it.
+struct Layer {
+  int id = 0;
+  std::string op;
+  std::vector<int> in;
+  Shape shape;
+  std::string from;
+  Json set = Json::object();
+  std::vector<Weight> weights;
+  bool training_only = false;  ///< augmentation and dropout: the identity in evaluation
+};
+
+/// What a head asks for at its output layer.
+struct Output {
+  std::string head;                  ///< node name
+  std::string target;                ///< column
+  int layer = -1;                    ///< logits, or the number in standardised units
+  Json loss;                         ///< {"name": "cross_entropy", "label_smoothing": 0.1}
+  double weight = 1.0;               ///< of its loss in the sum
+  std::vector<std::string> metrics;  ///< the first one is the objective unless the pipeline says otherwise
+  Json decode;                       ///< {"kind": "class", "activation": "softmax", "names": [...]}, {"kind": "number"}
+};
+
+/// `same` pads so that the output is ceil(input / stride); `valid` does not pad.
+enum class Padding { same, valid };
+
+struct ConvOptions {
+  int64_t filters = 0;
+  int64_t kernel = 3;   ///< pixels, square
+  int64_t stride = 1;
+  int64_t groups = 1;   ///< divides input channels and filters
+  Padding padding = Padding::same;
+  bool bias = false;
+};
+
+struct PoolOptions {
+  int64_t kernel = 2;
+  int64_t stride = 2;
+  Padding padding = Padding::valid;
+};
+
+struct BatchNormOptions {
+  double momentum = 0.1;  ///< weight of the new batch in the running statistics
+  double epsilon = 1e-5;
+};
+
+/// A DAG of primitive operations: data that everything but the engine reads. Every emitting function infers the shape
+/// and the weights of its layer at once and throws an Error (E0320) that names the part, the edge and the dimension
+/// if its inputs do not fit.
+class Network {
+ public:
+  /// Builds a nested block by name (set by whoever knows the plugins).
+  using BlockBuilder = std::function<Value(Network&, const std::string& block, const Json& settings, std::vector<Value>)>;
+
+  Network();
+  ~Network();
+
+  /// Declares a column as input; pictures are (C, H, W) of uint8 in 0..255, vectors float32.
+  Value input(const std::string& name, const Shape& shape, const std::string& type);
+
+  // Weighted operations.
+  Value conv(Value x, const ConvOptions& options);                    ///< (C, H, W) -> (filters, H', W')
+  Value depthwise_conv(Value x, int64_t kernel, int64_t stride = 1, Padding padding = Padding::same);
+  Value separable_conv(Value x, const ConvOptions& options);          ///< depthwise, then 1x1
+  Value dense(Value x, int64_t units, bool bias = true);              ///< (N) -> (units)
+  Value batch_norm(Value x, const BatchNormOptions& options = {});    ///< per channel, or per feature of a vector
+
+  // Activations.
+  Value relu(Value x);
+  Value silu(Value x);
+  Value gelu(Value x);
+  Value sigmoid(Value x);
+  Value activation(Value x, const std::string& name);                 ///< relu, silu, gelu, sigmoid, tanh or none
+
+  // Shape.
+  Value max_pool(Value x, const PoolOptions& options = {});
+  Value avg_pool(Value x, const PoolOptions& options = {});
+  Value global_avg_pool(Value x);                                     ///< (C, H, W) -> (C)
+  Value global_max_pool(Value x);
+  Value flatten(Value x);                                             ///< any -> (elements)
+  Value resize(Value x, int64_t height, int64_t width);               ///< bilinear
+  Value repeat_channels(Value x, int64_t times);                      ///< grey pictures for networks of three channels
+
+  // Several inputs.
+  Value add(Value a, Value b);
+  Value add(const std::vector<Value>& xs);                            ///< equal shapes
+  Value concat(const std::vector<Value>& xs);                         ///< along channels or features
+  Value multiply(Value x, Value gate);                                ///< (C, H, W) by (C) or (C, 1, 1) or equal shapes
+
+  // Values.
+  Value scale(Value x, double factor, double offset = 0.0);           ///< x * factor + offset
+  /// (x - mean) / std per channel; empty lists: adapted on the training split before the first step.
+  Value normalize(Value x, const std::vector<double>& mean = {}, const std::vector<double>& std = {});
+
+  // Training only; the identity in evaluation. Factors are fractions of the extent; 0 emits nothing.
+  Value dropout(Value x, double rate);
+  Value drop_path(Value x, double rate);                              ///< stochastic depth (arXiv:1603.09382), per sample
+  Value random_flip(Value x, bool horizontal, bool vertical);
+  Value random_translate(Value x, double height, double width);
+  Value random_rotate(Value x, double fraction_of_turn);
+  Value random_zoom(Value x, double factor);
+  Value random_contrast(Value x, double factor);
+
+  /// Builds another block of a slot in a part of its own.
+  Value block(const Slot& slot, std::vector<Value> inputs);
+  Value block(const Slot& slot, Value input) { return block(slot, std::vector<Value>{input}); }
+  /// Emits any operation of the table by name: what the named functions above do.
+  Value emit(const std::string& op, const std::vector<Value>& in, Json set);
+
+  /// Names what is emitted until the returned scope ends: "trunk" / "stage2" / ...
+  class [[nodiscard]] Part {
+   public:
+    Part(Network& net, const std::string& name);
+    ~Part();
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+
+   private:
+    Network& net_;
+    size_t length_;
+  };
+  Part part(const std::string& name) { return Part(*this, name); }
+  const std::string& path() const { return path_; }
+
+  const Shape& shape(Value x) const { return layers_.at(static_cast<size_t>(x.layer)).shape; }
+  int64_t channels(Value x) const { return shape(x).at(0); }
+
+  void output(Output output) { outputs_.push_back(std::move(output)); }
+  const std::vector<Layer>& layers() const { return layers_; }
+  const std::vector<Output>& outputs() const { return outputs_; }
+  void set_block_builder(BlockBuilder builder) { builder_ = std::move(builder); }
+
+  /// The document of design/documents.md, "format": 1; `from_json` checks every shape again.
+  Json to_json() const;
+  static Network from_json(const Json& document);
+
+ private:
+  std::vector<Layer> layers_;
+  std::vector<Output> outputs_;
+  std::string path_;
+  BlockBuilder builder_;
+};
+
+}  // namespace espalier

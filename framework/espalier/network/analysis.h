@@ -1,0 +1,31 @@
+#pragma once
+
+#include "espalier/network.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace espalier {
+
+/// What a network costs. Activation bytes are those of a training step for one sample in float32.
+struct Cost {
+  int64_t parameters = 0;          ///< trained
+  int64_t buffers = 0;             ///< kept but not trained (running statistics)
+  int64_t macs = 0;                ///< multiply-adds of one sample, forward
+  int64_t activation_bytes = 0;
+};
+
+Cost cost(const Layer& layer, const Network& net);
+Cost cost(const Network& net);
+
+/// The table that Keras prints: layer (op), output shape, parameters, inputs where not sequential, and totals.
+/// `width` is the terminal's; nothing is cut that matters.
+std::string summary(const Network& net, int width = 80);
+
+/// Graphviz source of the picture: layers grouped by part, edges with shapes.
+std::string dot(const Network& net);
+/// Runs `dot -Tsvg` on graphviz source; throws E0501 with a hint if graphviz is missing.
+std::string svg(const std::string& dot_source);
+
+}  // namespace espalier

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "espalier/data/prepare.h"
+#include "espalier/registry/registry.h"
+#include "espalier/space.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace espalier {
+
+/// How a pipeline is asked for on the command line.
+struct PipelineRequest {
+  std::filesystem::path file;
+  std::vector<std::string> overrides = {};                       ///< "train.batch=128", "~train.clip"
+  std::vector<std::string> variants = {};                        ///< "size=small"
+  std::vector<std::filesystem::path> dataset_paths = {};
+  std::filesystem::path cache = {};
+};
+
+struct Objective {
+  std::string metric;      ///< "val_accuracy", "age.val_mse", "val_loss"
+  bool maximize = true;
+};
+
+/// The `search` section, typed.
+struct Search {
+  std::string tuner = "random";
+  Json tuner_settings = Json::object();
+  std::string scheduler = "none";
+  Json scheduler_settings = Json::object();
+  Objective objective;
+  int64_t budget_trials = 0;     ///< 0: none
+  double budget_seconds = 0.0;   ///< 0: none
+  double budget_epochs = 0.0;    ///< 0: none
+  std::vector<Settings> first = {};
+  std::vector<std::string> constraints = {};   ///< expressions
+  double limit_seconds = 0.0;    ///< of one trial
+  double limit_bytes = 0.0;      ///< memory of one trial
+  int64_t replicates = 1;
+  bool refit = false;
+};
+
+/// One value of the resolved pipeline and where it came from.
+struct Origin {
+  std::string source;   ///< "default", "file:9:28", "command line", "variant size=small"
+  std::string doc = {};
+};
+
+/// The typed picture of one file: everything resolved, nothing built.
+struct Pipeline {
+  std::string name;                          ///< of the file, without folder and ending
+  std::filesystem::path file;
+  std::string text;                          ///< as given
+  Json resolved;                             ///< every value with defaults; searched ones as {"tune": ...}
+  std::map<std::string, Origin> origins;     ///< by path
+  std::vector<std::string> notes;            ///< "trunk.resnet.depth is unused: the block of 'trunk' is vanilla"
+  Space space;
+  Search search;
+  uint64_t seed = 0;
+  DataRequest data;
+  DataSketch sketch;
+  std::vector<std::string> order;            ///< node names, inputs first
+};
+
+/// Reads, merges, validates; builds the network of the first configuration so that shape clashes are found.
+/// Throws one Error with every problem found (law).
+Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry);
+
+/// The network of one set of settings (active ones only; absent ones take their first value).
+Network build_network(const Pipeline& pipeline, const Settings& settings, const Registry& registry);
+
+/// The resolved `train` section with these settings put in: no {"tune"} is left.
+Json train_settings(const Pipeline& pipeline, const Settings& settings);
+
+/// The trial document of design/documents.md: complete, hashed, never changed.
+Json trial_document(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Preparation& data,
+                    const std::string& study, int64_t number);
+
+/// JSON Schema (draft 2020-12) of pipelines, made from what is installed.
+Json json_schema(const Registry& registry, const std::vector<std::string>& datasets);
+
+/// True if no constraint of the pipeline is false for these settings (settings, parameters, macs, memory).
+bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry);
+
+}  // namespace espalier

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "espalier/pipeline/pipeline.h"
+#include "espalier/store/store.h"
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace espalier {
+
+/// What someone who watches a study is told.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_data(const Preparation&) {}
+  virtual void on_progress(const std::string& what, double fraction) { (void)what, (void)fraction; }
+  virtual void on_trial_start(const TrialRecord&, int64_t planned) { (void)planned; }
+  virtual void on_epoch(const TrialRecord&, const EpochRecord&) {}
+  virtual void on_trial_end(const TrialRecord&) {}
+  virtual void on_note(const std::string&) {}
+};
+
+struct StudyOptions {
+  std::filesystem::path folder;              ///< the study's own, created if absent
+  std::filesystem::path trainer;             ///< espalier-trainer
+  const std::atomic<int>* interrupts = nullptr;  ///< number of Ctrl-C seen: 1 finishes the step, 2 stops at once
+};
+
+enum class StudyEnd { finished, interrupted };
+
+struct StudyResult {
+  StudyEnd end = StudyEnd::finished;
+  std::optional<TrialRecord> best;
+  int64_t complete = 0;
+  int64_t failed = 0;
+  Json scores;     ///< of the best model: {"search": {...}, "test": {...}, "baseline": {...}}
+};
+
+/// Runs or continues a study until its budget is spent: prepares the data, asks scheduler and tuner, runs every trial in a
+/// child process, records, evaluates the winner on the test split once, writes best/.
+StudyResult run_study(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& observer);
+
+/// Results in the form that tuners see: objective negated where it is maximised.
+History history(const std::vector<TrialRecord>& trials, const Objective& objective);
+
+/// The best complete trial, ties to the lower number.
+std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective);
+
+}  // namespace espalier

@@ -1,0 +1,9 @@
+#pragma once
+
+// Catch2 is 2.13 on Debian 12 and 3 on Debian 13: tests include this and nothing of Catch itself.
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+using Catch::Approx;
+#else
+#include <catch2/catch.hpp>
+#endif
