@@ -1,0 +1,35 @@
+#pragma once
+
+#include "espalier/network.h"
+
+#include <string>
+#include <vector>
+
+namespace espalier {
+
+/// Thrown by a shape rule: input number `input` does not fit; `text` names the dimension and the law.
+struct Misfit {
+  size_t input = 0;
+  std::string text;
+};
+
+/// One primitive operation: all that is known of it outside the engine.
+struct Operation {
+  using Shapes = std::vector<Shape>;
+
+  std::string name;
+  size_t inputs_min = 1;
+  size_t inputs_max = 1;                                     ///< SIZE_MAX: any number
+  Json settings = Json::object();                            ///< name -> default; null: must be given
+  Shape (*shape)(const Shapes& in, const Json& set) = {};    ///< throws Misfit
+  std::vector<Weight> (*weights)(const Shapes& in, const Json& set) = {};      ///< nullptr: none
+  int64_t (*macs)(const Shapes& in, const Shape& out, const Json& set) = {};   ///< nullptr: none
+  bool training_only = false;
+};
+
+/// The table of all operations.
+const std::vector<Operation>& operations();
+/// Throws E0321 with the nearest name if there is no such operation.
+const Operation& operation(const std::string& name);
+
+}  // namespace espalier
