@@ -5,6 +5,11 @@ namespace espalier {
 Plugin::Plugin() = default;
 Plugin::~Plugin() = default;
 
+std::string build_string() {
+  static constexpr EspalierPluginHeader header = make_plugin_header(nullptr);
+  return header.build;
+}
+
 std::string to_string(ColumnKind kind) {
   switch (kind) {
     case ColumnKind::image: return "image";

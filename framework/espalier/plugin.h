@@ -262,6 +262,9 @@ consteval EspalierPluginHeader make_plugin_header(void (*fill)(Plugin&)) {
   return h;
 }
 
+/// What the headers of plugins that this libespalier can open say in `build`.
+std::string build_string();
+
 }  // namespace espalier
 
 /// Defines the one symbol of a plugin library:
