@@ -56,7 +56,8 @@ class Store {
 
   /// Appends a decision; returns its number (0, 1, ...). `document` is the trial document.
   virtual int64_t add(const Settings& settings, const std::string& reason, const Json& document) = 0;
-  /// Claims the queued (or abandoned: lease over) trial with the lowest number for `seconds`.
+  /// Claims the queued (or abandoned) trial with the lowest number for `seconds`. Abandoned: the lease is over, or `owner`
+  /// itself still holds it, as an owner runs one trial at a time.
   virtual std::optional<Lease> claim(const std::string& owner, double seconds) = 0;
   virtual bool renew(const Lease& lease, double seconds) = 0;
   virtual bool record_epoch(const Lease& lease, const EpochRecord& epoch) = 0;

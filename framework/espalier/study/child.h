@@ -23,6 +23,8 @@ struct ChildOptions {
   double limit_seconds = 0.0;                 ///< 0: none
   double limit_bytes = 0.0;                   ///< resident, 0: none
   double silence_seconds = 300.0;             ///< without a message it counts as hung
+  double stop_seconds = 0.0;                  ///< then it is asked to stop after the step, as by one interrupt; 0: never
+  double grace_seconds = 5.0;                 ///< between SIGTERM and SIGKILL
   const std::atomic<int>* interrupts = nullptr;
 };
 

@@ -1,0 +1,118 @@
+#include "espalier/study/winner.h"
+
+#include "espalier/error.h"
+#include "espalier/study/child.h"
+#include "espalier/study/files.h"
+
+#include <fmt/format.h>
+
+namespace espalier {
+
+namespace {
+
+constexpr int64_t kSampleRows = 16;
+
+/// Everything that one job about the winner needs.
+struct Winner {
+  const StudyOptions& options;
+  const Json& document;
+  std::filesystem::path weights;
+  std::filesystem::path folder;  ///< best/
+  Observer& observer;
+};
+
+/// The trainer's last word on a job about the winner; null, and a note, if it failed.
+Json ask(const Winner& winner, const std::string& what, Json more) {
+  const std::filesystem::path write = winner.folder / what;
+  std::filesystem::create_directories(write);
+  Json job{{"format", 1}, {"do", what}, {"trial", winner.document},
+           {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", winner.weights.string()}, {"write", write.string()}}}};
+  job.update(more);
+  job["attempt"].update(more);
+  const ChildOptions child{.program = winner.options.trainer, .log = write / "log.txt", .interrupts = winner.options.interrupts};
+  ChildEnd end;
+  try {
+    end = run_child(child, job, {});
+  } catch (const Error& error) {
+    end = {.cause = "crash", .message = error.problems().front().message};
+  }
+  if (end.cause.empty()) return end.done;
+  winner.observer.on_note(fmt::format("the best model could not do '{}' ({}): {}", what, end.cause, end.message));
+  return nullptr;
+}
+
+/// How predictions become answers, by head.
+Json decode_document(const Json& trial) {
+  if (trial.contains("decode")) return trial["decode"];
+  Json out = Json::object();
+  const Json network = trial.value("network", Json::object());
+  for (const Json& output : network.value("outputs", Json::array()))
+    if (output.contains("decode")) out[output.value("head", "")] = output["decode"];
+  return out;
+}
+
+std::string card(const Pipeline& pipeline, const TrialRecord& best, const Json& scores) {
+  std::string out = fmt::format("# {}\n\nThe best model of this study: trial {}, {:g} epochs, {:.1f} s of training.\n\n## Scores\n\n"
+                                "| of | measure | value |\n|---|---|---|\n",
+                                pipeline.name, best.number, best.epochs, best.seconds);
+  for (const auto& [part, values] : scores.items())
+    for (const auto& [name, value] : values.items())
+      if (value.is_number()) out += fmt::format("| {} | {} | {:.6g} |\n", part, name, value.get<double>());
+  out += fmt::format("\nThe search chose by `{}` ({}); the test split was read once, after the search.\n\n## Settings\n\n```yaml\n",
+                     pipeline.search.objective.metric, pipeline.search.objective.maximize ? "maximised" : "minimised");
+  out += to_yaml(Json(best.settings)) + "```\n\n## Files\n\n`model.safetensors` holds the weights, `network.json` the layers, "
+         "`decode.json` how outputs become answers, `scores.json` the scores.\n";
+  return out;
+}
+
+Json read_scores(const Json& answer, Json scores) {
+  if (!answer.is_object()) return scores;
+  Json test = answer;
+  if (test.contains("baseline")) {
+    scores["baseline"] = test["baseline"];
+    test.erase("baseline");
+  }
+  scores["test"] = test.contains("scores") ? test["scores"] : test;
+  return scores;
+}
+
+}  // namespace
+
+std::string weights_of(const Store& store, const TrialRecord& trial) {
+  const auto weights = store.info(fmt::format("weights {}", trial.number));
+  return weights && weights->is_string() ? weights->get<std::string>() : "";
+}
+
+Json write_best(const Pipeline& pipeline, const StudyOptions& options, Store& store, const TrialRecord& best, Observer& observer) {
+  if (const auto known = store.info("scores"); known && store.info("scored trial") == Json(best.number)) return *known;
+  const Json document = store.document(best.number);
+  const std::string relative = weights_of(store, best);
+  const std::filesystem::path folder = std::filesystem::absolute(options.folder) / "best";
+  std::filesystem::create_directories(folder);
+  Json scores{{"search", best.scores}};
+  const Winner winner{options, document, std::filesystem::absolute(options.folder) / relative, folder, observer};
+  const bool has_weights = !relative.empty() && std::filesystem::exists(winner.weights);
+  const auto interrupted = [&] { return options.interrupts != nullptr && options.interrupts->load() > 0; };
+  if (has_weights) {
+    if (winner.weights.extension() == ".safetensors") copy_whole(winner.weights, folder / "model.safetensors");
+    if (pipeline.sketch.has_test) scores = read_scores(ask(winner, "evaluate", {{"split", "test"}}), scores);
+  } else {
+    observer.on_note(fmt::format("trial {} left no weights: there is no best model to keep", best.number));
+  }
+  write_file(folder / "network.json", document.value("network", Json::object()).dump(1));
+  write_file(folder / "decode.json", decode_document(document).dump(1));
+  write_file(folder / "scores.json", scores.dump(1));
+  write_file(folder / "card.md", card(pipeline, best, scores));
+  const std::string split = pipeline.sketch.has_test ? "test" : "validation";
+  for (const auto& [what, rows, file] : {std::tuple{"predict", kSampleRows, "samples.json"}, std::tuple{"features", int64_t{1}, "features.json"}}) {
+    if (!has_weights || interrupted()) continue;
+    const Json answer = ask(winner, what, {{"split", split}, {"rows", rows}, {"seed", pipeline.seed}});
+    if (!answer.is_null()) write_file(folder / file, answer.dump());
+  }
+  if (interrupted()) return scores;  // asked again when the study goes on
+  store.set_info("scores", scores);
+  store.set_info("scored trial", best.number);
+  return scores;
+}
+
+}  // namespace espalier
