@@ -1,0 +1,117 @@
+#include "espalier/cli/places.h"
+#include "espalier/cli/terminal.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <map>
+
+namespace espalier::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+FindReader readers_of(const Registry& registry) {
+  return [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); };
+}
+
+/// Descriptions by name; the first folder that has a name wins.
+std::map<std::string, fs::path> descriptions() {
+  std::map<std::string, fs::path> out;
+  std::error_code error;
+  for (const fs::path& folder : dataset_paths())
+    for (const auto& entry : fs::directory_iterator(folder, error))
+      if (entry.path().extension() == ".yaml") out.emplace(entry.path().stem().string(), entry.path());
+  return out;
+}
+
+/// The comment that a description opens with.
+std::string opening_comment(const fs::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  if (!std::getline(in, line) || line.rfind("#", 0) != 0) return "";
+  return line.substr(line.find_first_not_of("# "));
+}
+
+int ls(const Call& call) {
+  Json out = Json::array();
+  Table table{.headers = {"data set", "what it is"}};
+  for (const auto& [name, file] : descriptions()) {
+    const std::string about = opening_comment(file);
+    out.push_back({{"name", name}, {"file", file.string()}, {"about", about}});
+    table.rows.push_back({name, about});
+  }
+  if (call.json())
+    print_json({{"datasets", out}});
+  else
+    fmt::print("{}", render(table, terminal_width(stdout)));
+  return 0;
+}
+
+Progress progress_line(bool live) {
+  return [live, last = std::string()](const std::string& what, double fraction) mutable {
+    if (live)
+      fmt::print(stderr, "\r\033[K{} {:3.0f} %", what, fraction * 100.0);
+    else if (what != last)
+      fmt::print(stderr, "{}\n", what);
+    last = what;
+  };
+}
+
+Json to_json(const Preparation& p) {
+  return {{"folder", p.folder.string()}, {"key", p.key}, {"splits", p.splits.string()}, {"splits_key", p.splits_key},
+          {"built", p.built}, {"seconds", p.seconds}, {"why", p.reason}, {"left_out", p.left_out}};
+}
+
+void print_left_out(const Json& left_out) {
+  if (!left_out.is_array()) return;
+  for (const Json& entry : left_out) {
+    fmt::print("left out {}: {}\n", entry.value("count", Json(0)).dump(), entry.value("cause", ""));
+    for (const Json& example : entry.value("examples", Json::array())) fmt::print("  {}\n", format_value(example));
+  }
+}
+
+int prepare(const Call& call) {
+  const Registry registry = scan_registry(call);
+  const Pipeline pipeline = load(call, registry);
+  const bool live = is_terminal(stderr);
+  const Preparation preparation = prepare_data(pipeline.data, readers_of(registry), progress_line(live));
+  if (live) fmt::print(stderr, "\r\033[K");
+  if (call.json()) {
+    print_json(to_json(preparation));
+    return 0;
+  }
+  fmt::print("{} in {}: {}\n", preparation.built ? "built" : "found", format_seconds(preparation.seconds),
+             preparation.folder.string());
+  if (!preparation.reason.empty()) fmt::print("why: {}\n", preparation.reason);
+  print_left_out(preparation.left_out);
+  return 0;
+}
+
+int why(const Call& call) {
+  const Registry registry = scan_registry(call);
+  const Pipeline pipeline = load(call, registry);
+  const Preparation preparation = explain_data(pipeline.data, readers_of(registry));
+  if (call.json())
+    print_json(to_json(preparation));
+  else
+    fmt::print("{} {}\n{}", preparation.built ? "will be built:" : "ready:", preparation.key,
+               preparation.reason.empty() ? "" : "why: " + preparation.reason + "\n");
+  return 0;
+}
+
+}  // namespace
+
+std::vector<Verb> data_verbs() {
+  const std::string arguments = "PIPELINE [PATH=VALUE | ~PATH ...]";
+  return {
+      {"data ls", "data sets that have a description", "", "espalier data ls", {}, ls},
+      {"data prepare", "builds the cache of a pipeline's data, or finds it", arguments,
+       "espalier data prepare cifar10_classifier", {}, prepare},
+      {"data why", "says whether the cache is there, and which part of its key differs if not", arguments,
+       "espalier data why cifar10_classifier", {}, why},
+  };
+}
+
+}  // namespace espalier::cli

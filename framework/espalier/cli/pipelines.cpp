@@ -1,0 +1,241 @@
+#include "espalier/cli/places.h"
+#include "espalier/cli/studies.h"
+#include "espalier/cli/terminal.h"
+#include "espalier/network/analysis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <optional>
+
+namespace espalier::cli {
+
+namespace {
+
+FindReader readers_of(const Registry& registry) {
+  return [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); };
+}
+
+void print_notes(const Pipeline& pipeline) {
+  for (const std::string& note : pipeline.notes) fmt::print(stderr, "note: {}\n", note);
+}
+
+int check(const Call& call) {
+  const Registry registry = scan_registry(call);
+  const Pipeline pipeline = load(call, registry);
+  if (call.json()) {
+    print_json({{"errors", Json::array()}, {"pipeline", pipeline.name}, {"notes", pipeline.notes},
+                {"searched", pipeline.space.axes.size()}});
+    return 0;
+  }
+  print_notes(pipeline);
+  fmt::print("{}: no mistakes; {} nodes, {} searched settings\n", pipeline.file.string(), pipeline.order.size(),
+             pipeline.space.axes.size());
+  return 0;
+}
+
+Json size_of(double size) { return std::isfinite(size) ? Json(size) : Json("infinite"); }
+
+std::string describe_axis(const Axis& axis) {
+  const std::vector<Json> finite = values(axis);
+  if (!finite.empty() && finite.size() <= 8) {
+    std::vector<std::string> words;
+    for (const Json& value : finite) words.push_back(format_value(value));
+    return join(words);
+  }
+  return fmt::format("{} to {}{}{}", format_number(axis.from), format_number(axis.to), axis.log ? ", log" : "",
+                     axis.step ? fmt::format(", step {}", format_number(*axis.step)) : "");
+}
+
+/// Trials that the budget allows, from the seconds that finished trials of the same study took; nothing without history.
+std::optional<double> allowed_trials(const Pipeline& pipeline, const std::filesystem::path& studies) {
+  const std::vector<TrialRecord> trials = trials_if_any(study_folder(pipeline, studies));
+  double seconds = 0.0;
+  double finished = 0.0;
+  for (const TrialRecord& trial : trials)
+    if (trial.state == TrialState::complete) seconds += trial.seconds, finished += 1.0;
+  if (finished == 0.0 || seconds <= 0.0 || pipeline.search.budget_seconds <= 0.0) return std::nullopt;
+  const double by_time = std::floor(pipeline.search.budget_seconds / (seconds / finished));
+  const auto by_count = static_cast<double>(pipeline.search.budget_trials);
+  return by_count > 0.0 ? std::min(by_time, by_count) : by_time;
+}
+
+/// Bytes of one training step: activations of a batch, and weights with gradient and two moments of the optimizer.
+double training_bytes(const Cost& total, const Json& train) {
+  constexpr double kCopies = 4.0;
+  const double batch = train.value("batch", Json(256)).is_number() ? train.value("batch", 256.0) : 256.0;
+  return static_cast<double>(total.activation_bytes) * batch +
+         4.0 * (kCopies * static_cast<double>(total.parameters) + static_cast<double>(total.buffers));
+}
+
+int plan(const Call& call) {
+  const Registry registry = scan_registry(call);
+  const Pipeline pipeline = load(call, registry);
+  const Settings first = first_settings(pipeline.space);
+  const Network network = build_network(pipeline, first, registry);
+  const Cost total = cost(network);
+  const double bytes = training_bytes(total, train_settings(pipeline, first));
+  const auto trials = allowed_trials(pipeline, studies_folder(call));
+  // A plan without the data at hand is still a plan: what is missing is said in its place.
+  Json cache = {{"known", false}};
+  try {
+    const Preparation preparation = explain_data(pipeline.data, readers_of(registry));
+    cache = {{"known", true}, {"key", preparation.key}, {"ready", !preparation.built}, {"why", preparation.reason},
+             {"folder", preparation.folder.string()}};
+  } catch (const Error& error) {
+    cache["why"] = error.problems().front().message;
+    cache["hint"] = error.problems().front().hint;
+  }
+  if (call.json()) {
+    Json axes = Json::array();
+    for (const Axis& axis : pipeline.space.axes) axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}});
+    print_json({{"pipeline", pipeline.name}, {"space", {{"size", size_of(pipeline.space.size())}, {"settings", axes}}},
+                {"network", network.to_json()}, {"parameters", total.parameters}, {"buffers", total.buffers},
+                {"macs", total.macs}, {"memory", bytes}, {"cache", cache},
+                {"allowed_trials", trials ? Json(*trials) : Json()}});
+    return 0;
+  }
+  print_notes(pipeline);
+  const int width = terminal_width(stdout);
+  const double size = pipeline.space.size();
+  fmt::print("space: {} configurations of {} searched settings\n", std::isfinite(size) ? format_number(size) : "infinitely many",
+             pipeline.space.axes.size());
+  if (!pipeline.space.axes.empty()) {
+    Table table{.headers = {"setting", "values", "exists with"}};
+    for (const Axis& axis : pipeline.space.axes) table.rows.push_back({axis.name, describe_axis(axis), axis.parent});
+    fmt::print("{}", render(table, width));
+  }
+  fmt::print("\nnetwork of the first configuration\n{}\n", summary(network, width));
+  fmt::print("parameters: {} ({} more are kept, not trained)\n", total.parameters, total.buffers);
+  fmt::print("multiply-adds of one sample: {}\n", format_count(static_cast<double>(total.macs)));
+  fmt::print("memory of training: about {}\n", format_bytes(bytes));
+  if (cache["known"].get<bool>())
+    fmt::print("cache: {} {}{}\n", cache["ready"].get<bool>() ? "ready," : "will be built,", cache["key"].get<std::string>(),
+               cache["why"].get<std::string>().empty() ? "" : ": " + cache["why"].get<std::string>());
+  else
+    fmt::print("cache: {}\n", cache["why"].get<std::string>());
+  if (trials) fmt::print("budget: about {} trials, from the seconds that finished trials took\n", format_number(*trials));
+  return 0;
+}
+
+/// Flattens a resolved document to paths with plain values; {"tune"} counts as a value.
+void flatten(const Json& value, const std::string& path, std::map<std::string, Json>& out) {
+  if (value.is_object() && !value.empty() && !value.contains("tune") && !value.contains("same")) {
+    for (const auto& [key, child] : value.items()) flatten(child, path.empty() ? key : path + "." + key, out);
+    return;
+  }
+  out[path] = value;
+}
+
+/// Where a value came from: origins are kept by the pipeline's own paths, of which `graph.` is left out, or by the nearest
+/// path above.
+std::string origin_of(const Pipeline& pipeline, std::string path) {
+  for (;;) {
+    for (const std::string& name : {path, path.rfind("graph.", 0) == 0 ? path.substr(6) : path})
+      if (const auto found = pipeline.origins.find(name); found != pipeline.origins.end()) return found->second.source;
+    const size_t dot = path.rfind('.');
+    if (dot == std::string::npos) return "default";
+    path.resize(dot);
+  }
+}
+
+int show(const Call& call) {
+  const Registry registry = scan_registry(call);
+  // The second word is a path where it is no override.
+  Call rest = call;
+  std::string wanted;
+  if (rest.words.size() > 1 && rest.words[1].find('=') == std::string::npos && rest.words[1].rfind('~', 0) != 0) {
+    wanted = rest.words[1];
+    rest.words.erase(rest.words.begin() + 1);
+  }
+  const Pipeline pipeline = load(rest, registry);
+  std::map<std::string, Json> all;
+  flatten(pipeline.resolved, "", all);
+  std::map<std::string, Json> chosen;
+  std::vector<std::string> names;
+  for (const auto& [path, value] : all) {
+    const std::string shown = path.rfind("graph.", 0) == 0 ? path.substr(6) : path;
+    names.push_back(shown.substr(0, shown.find('.')));
+    const auto below = [&](const std::string& name) { return name == wanted || name.rfind(wanted + ".", 0) == 0; };
+    if (wanted.empty() || below(shown) || below(path)) chosen[path] = value;
+  }
+  if (chosen.empty()) {
+    const std::string near = nearest(wanted, names);
+    fail("E0008", fmt::format("nothing is called '{}' here", wanted), near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+  }
+  if (call.json()) {
+    Json out = Json::object();
+    for (const auto& [path, value] : chosen) out[path] = {{"value", value}, {"origin", origin_of(pipeline, path)}};
+    print_json({{"pipeline", pipeline.name}, {"values", out}, {"notes", pipeline.notes}});
+    return 0;
+  }
+  print_notes(pipeline);
+  Table table{.headers = {"setting", "value", "origin"}};
+  for (const auto& [path, value] : chosen)
+    table.rows.push_back({path.rfind("graph.", 0) == 0 ? path.substr(6) : path, format_value(value), origin_of(pipeline, path)});
+  fmt::print("{}", render(table, is_terminal(stdout) ? terminal_width(stdout) : 160));
+  return 0;
+}
+
+void write_text(const std::string& file, const std::string& text) {
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  out.close();
+  require(!out.fail(), "E0009", fmt::format("'{}' cannot be written", file));
+}
+
+int graph(const Call& call) {
+  const std::string format = call.value("format", "svg");
+  require(format == "dot" || format == "svg", "E0002", fmt::format("--format takes dot or svg, not '{}'", format));
+  const Registry registry = scan_registry(call);
+  const Pipeline pipeline = load(call, registry);
+  const std::string source = dot(build_network(pipeline, first_settings(pipeline.space), registry));
+  const std::string picture = format == "dot" ? source : svg(source);
+  const std::string file = call.value("output");
+  if (!file.empty()) write_text(file, picture);
+  if (call.json())
+    print_json({{"pipeline", pipeline.name}, {"format", format}, {"file", file}, {"picture", file.empty() ? picture : ""}});
+  else if (file.empty())
+    fmt::print("{}", picture);
+  else
+    fmt::print("{}\n", file);
+  return 0;
+}
+
+int schema(const Call& call) {
+  const Registry registry = scan_registry(call);
+  std::vector<std::string> datasets;
+  std::error_code error;
+  for (const auto& folder : dataset_paths())
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+      if (entry.path().extension() == ".yaml") datasets.push_back(entry.path().stem().string());
+  std::sort(datasets.begin(), datasets.end());
+  datasets.erase(std::unique(datasets.begin(), datasets.end()), datasets.end());
+  print_json(json_schema(registry, datasets));
+  return 0;
+}
+
+}  // namespace
+
+std::vector<Verb> pipeline_verbs() {
+  const std::string arguments = "PIPELINE [PATH=VALUE | ~PATH ...]";
+  const Flag studies{"studies", "where studies lie (studies)", "FOLDER"};
+  return {
+      {"check", "says every mistake of a pipeline, or that there is none", arguments,
+       "espalier check pipelines/cifar10_classifier.yaml", {}, check},
+      {"plan", "size of the space, network, cost, memory and what the cache will do", arguments,
+       "espalier plan fashion_mnist_quick trunk.depth=3", {studies}, plan},
+      {"show", "every resolved value and where it came from", "PIPELINE [PATH] [PATH=VALUE | ~PATH ...]",
+       "espalier show fashion_mnist_quick trunk", {}, show},
+      {"graph", "picture of the network with its shapes", arguments,
+       "espalier graph fashion_mnist_quick -o network.svg",
+       {{"format", "dot or svg (svg)", "FORMAT"}, {"output", "writes to a file", "FILE", 'o'}}, graph},
+      {"schema", "JSON Schema of pipelines, made from the installed plugins", "", "espalier schema > pipeline.schema.json", {},
+       schema},
+  };
+}
+
+}  // namespace espalier::cli

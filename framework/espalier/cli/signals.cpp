@@ -1,0 +1,49 @@
+#include "espalier/cli/signals.h"
+
+#include <csignal>
+
+#include <unistd.h>
+
+namespace espalier::cli {
+
+namespace {
+
+// A signal handler reaches nothing but static storage.
+std::atomic<int> interrupt_count{0};
+std::atomic<bool> terminated{false};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+void on_interrupt(int) {
+  if (interrupt_count.fetch_add(1) >= 2) _exit(130);
+}
+
+void on_terminate(int) {
+  terminated.store(true);
+  interrupt_count.fetch_add(1);
+}
+
+// An empty handler rather than SIG_IGN: children get the default back.
+void on_broken_pipe(int) {}
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+void listen_for_signals() {
+  handle(SIGINT, on_interrupt);
+  handle(SIGTERM, on_terminate);
+}
+
+void ignore_broken_pipes() { handle(SIGPIPE, on_broken_pipe); }
+
+const std::atomic<int>& interrupts() { return interrupt_count; }
+
+int interrupted_exit_code() { return terminated.load() ? 75 : 130; }
+
+}  // namespace espalier::cli

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <atomic>
+
+namespace espalier::cli {
+
+/// Counts Ctrl-C (and takes SIGTERM as one) from now on; the third one ends the program.
+void listen_for_signals();
+/// Makes writing into a closed pipe an error of that write instead of the program's death.
+void ignore_broken_pipes();
+/// How often the user asked to stop: what StudyOptions::interrupts points to.
+const std::atomic<int>& interrupts();
+/// 130 after Ctrl-C, 75 after SIGTERM.
+int interrupted_exit_code();
+
+}  // namespace espalier::cli

@@ -1,0 +1,177 @@
+#include "espalier/cli/studies.h"
+
+#include "espalier/random.h"
+#include "espalier/study/files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <set>
+
+namespace espalier::cli {
+
+namespace fs = std::filesystem;
+
+std::string study_name(const Pipeline& pipeline) {
+  const uint64_t hash = derive_seed(0, identity(pipeline.resolved).dump(-1, ' ', false, Json::error_handler_t::replace));
+  return fmt::format("{}-{:08x}", pipeline.name, static_cast<uint32_t>(hash >> 32));
+}
+
+fs::path study_folder(const Pipeline& pipeline, const fs::path& studies) {
+  fs::path base = studies;
+  if (studies == "studies" && pipeline.resolved.contains("run") && pipeline.resolved["run"].is_object())
+    if (const auto folder = pipeline.resolved["run"].find("folder");
+        folder != pipeline.resolved["run"].end() && folder->is_string())
+      base = folder->get<std::string>();
+  return base / study_name(pipeline);
+}
+
+std::vector<TrialRecord> trials_if_any(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder / "study.db", error) ? open_sqlite(folder / "study.db")->trials() : std::vector<TrialRecord>{};
+}
+
+void keep_request(const fs::path& folder, const PipelineRequest& request) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  require(!error, "E3001", fmt::format("'{}' cannot be made: {}", folder.string(), error.message()));
+  const Json document = {{"file", fs::absolute(request.file).string()}, {"overrides", request.overrides},
+                         {"variants", request.variants}};
+  write_file(folder / "request.json", document.dump(2) + "\n");
+}
+
+PipelineRequest kept_request(const fs::path& folder, const std::vector<std::string>& more) {
+  std::ifstream in(folder / "request.json");
+  const Json document = Json::parse(in, nullptr, false);
+  if (!document.is_object() || !document.contains("file"))
+    fail("E3002", fmt::format("'{}' does not say how it was asked for", folder.string()),
+         "run it again by its pipeline: espalier run PIPELINE continues a study that exists");
+  std::error_code error;
+  const fs::path file = document["file"].get<std::string>();
+  PipelineRequest request{.file = fs::exists(file, error) ? file : folder / "pipeline.yaml",
+                          .overrides = document.value("overrides", std::vector<std::string>{}),
+                          .variants = document.value("variants", std::vector<std::string>{}),
+                          .dataset_paths = dataset_paths(),
+                          .cache = cache_folder()};
+  // The same path twice is an error of the command line: a later word replaces the kept one.
+  for (const std::string& word : more) {
+    const std::string path = word.substr(0, word.find('='));
+    std::erase_if(request.overrides, [&](const std::string& kept) { return kept.substr(0, kept.find('=')) == path; });
+    request.overrides.push_back(word);
+  }
+  return request;
+}
+
+Objective objective_of(const Store& store) {
+  Objective objective;
+  if (const auto kept = store.info("objective"); kept && kept->is_object())
+    return {kept->value("metric", ""), kept->value("maximize", true)};
+  if (store.trials().empty()) return objective;
+  const Json document = store.document(store.trials().front().number);
+  const Json said = document.value("objective", Json::object());
+  for (const char* key : {"maximize", "minimize"})
+    if (said.contains(key) && said[key].is_string()) objective = {said[key].get<std::string>(), std::string(key) == "maximize"};
+  return objective;
+}
+
+namespace {
+
+/// The shortest endings of setting names that still tell them apart: "depth" for "trunk.vanilla.depth".
+std::vector<std::string> short_names(const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  for (const std::string& name : names) {
+    size_t begin = name.rfind('.');
+    const auto ending = [&] { return begin == std::string::npos ? name : name.substr(begin + 1); };
+    const auto same_ending = [&](const std::string& other) {
+      const std::string tail = ending();
+      return other == tail || (other.size() > tail.size() && other.compare(other.size() - tail.size() - 1, tail.size() + 1, "." + tail) == 0);
+    };
+    while (begin != std::string::npos && begin > 0 && std::count_if(names.begin(), names.end(), same_ending) > 1)
+      begin = name.rfind('.', begin - 1);
+    out.push_back(ending());
+  }
+  return out;
+}
+
+}  // namespace
+
+Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objective) {
+  std::map<std::string, std::set<std::string>> seen;
+  for (const TrialRecord& trial : trials)
+    for (const auto& [name, value] : trial.settings) seen[name].insert(value.dump());
+  std::vector<std::string> varying;
+  for (const auto& [name, values] : seen) {
+    const bool everywhere = std::all_of(trials.begin(), trials.end(), [&name = name](const auto& t) { return t.settings.count(name) != 0; });
+    if (values.size() > 1 || !everywhere) varying.push_back(name);
+  }
+  std::vector<TrialRecord> sorted = trials;
+  const double worst = std::numeric_limits<double>::infinity();
+  const auto rank = [&](const TrialRecord& t) { return t.objective ? (objective.maximize ? -*t.objective : *t.objective) : worst; };
+  std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+
+  Table table;
+  table.headers = {"trial"};
+  for (const std::string& name : short_names(varying)) table.headers.push_back(name);
+  table.optional_begin = 1, table.optional_end = 1 + varying.size();
+  for (const std::string& name : {std::string("epochs"), objective.metric.empty() ? "score" : objective.metric,
+                                  std::string("seconds"), std::string("state")})
+    table.headers.push_back(name);
+  for (const TrialRecord& trial : sorted) {
+    std::vector<std::string> row = {std::to_string(trial.number)};
+    for (const std::string& name : varying) {
+      const auto found = trial.settings.find(name);
+      row.push_back(found == trial.settings.end() ? "-" : format_value(found->second));
+    }
+    row.push_back(format_number(trial.epochs));
+    row.push_back(trial.objective ? fmt::format("{:.4f}", *trial.objective) : "-");
+    row.push_back(fmt::format("{:.1f}", trial.seconds));
+    row.push_back(to_string(trial.state) + (trial.cause.empty() ? "" : ": " + trial.cause));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Json to_json(const TrialRecord& trial) {
+  return {{"number", trial.number}, {"settings", trial.settings}, {"reason", trial.reason},
+          {"state", to_string(trial.state)}, {"cause", trial.cause}, {"message", trial.message},
+          {"scores", trial.scores}, {"objective", trial.objective ? Json(*trial.objective) : Json()},
+          {"epochs", trial.epochs}, {"seconds", trial.seconds}, {"checkpoint", trial.checkpoint},
+          {"started", trial.started}, {"ended", trial.ended}, {"attempts", trial.attempts}};
+}
+
+Json read_best(const fs::path& folder, const std::string& name) {
+  std::ifstream in(folder / "best" / (name + ".json"));
+  const Json document = in ? Json::parse(in, nullptr, false) : Json();
+  return document.is_discarded() ? Json() : document;
+}
+
+Table score_table(const Json& scores) {
+  Table table{.headers = {"metric"}};
+  std::vector<std::string> kinds;
+  std::set<std::string> metrics;
+  for (const char* kind : {"search", "test", "baseline"})
+    if (scores.is_object() && scores.contains(kind) && scores[kind].is_object()) {
+      kinds.emplace_back(kind);
+      for (const auto& [metric, value] : scores[kind].items())
+        if (value.is_number()) metrics.insert(metric.rfind("val_", 0) == 0 ? metric.substr(4) : metric.rfind("test_", 0) == 0 ? metric.substr(5) : metric);
+    }
+  for (const std::string& kind : kinds) table.headers.push_back(kind);
+  for (const std::string& metric : metrics) {
+    std::vector<std::string> row = {metric};
+    size_t present = 0;
+    for (const std::string& kind : kinds) {
+      std::string cell = "-";
+      for (const std::string& name : {metric, "val_" + metric, "test_" + metric})
+        if (scores[kind].contains(name) && scores[kind][name].is_number())
+          cell = fmt::format("{:.4f}", scores[kind][name].get<double>()), ++present;
+      row.push_back(cell);
+    }
+    // A measure of one column only (seconds, parameters) is no score to compare.
+    if (present > 1 || kinds.size() == 1) table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+}  // namespace espalier::cli
