@@ -1,8 +1,6 @@
 #include "espalier/network/analysis.h"
 #include "espalier/network/operations.h"
 
-#include <algorithm>
-
 namespace espalier {
 
 Cost cost(const Layer& layer, const Network& net) {

@@ -1,0 +1,54 @@
+#include <espalier/head.h>
+
+using namespace espalier;
+
+namespace {
+
+/// (C, H, W) or (features) -> one logit for two classes, else one a class or label.
+struct Classification {
+  static constexpr auto doc = "one of several classes, or any of several labels";
+
+  struct Params {
+    double dropout = 0.0;
+    std::string pooling = "global_avg";
+    double label_smoothing = 0.0;
+    std::string class_weights = "none";
+  };
+
+  static Schema<Params> schema() {
+    return {{"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"},
+            {"pooling", &Params::pooling, one_of("global_avg", "global_max", "flatten"), "how pictures become features"},
+            {"label_smoothing", &Params::label_smoothing, one_of(0.0, 0.1, 0.2, 0.3), "share of the target spread over all classes"},
+            {"class_weights", &Params::class_weights, one_of("none", "balanced"), "balanced: rare classes count as much as frequent ones"}};
+  }
+
+  static std::vector<ColumnKind> accepts() { return {ColumnKind::class_label, ColumnKind::class_labels}; }
+
+  static Value features(Network& net, const Params& p, Value x) {
+    if (net.shape(x).size() == 1) return x;
+    if (p.pooling == "global_max") return net.global_max_pool(x);
+    return p.pooling == "flatten" ? net.flatten(x) : net.global_avg_pool(x);
+  }
+
+  static HeadOutput build(Network& net, const Params& p, Value x, const Target& target) {
+    const bool several = target.kind == ColumnKind::class_labels;
+    require(target.names.size() >= (several ? 1U : 2U), "E0312",
+            "'" + target.column + "' has " + std::to_string(target.names.size()) + " classes; classification needs two or more");
+    const bool binary = !several && target.names.size() == 2;
+    x = net.dropout(features(net, p, x), p.dropout);
+    HeadOutput out;
+    out.output = net.dense(x, binary ? 1 : static_cast<int64_t>(target.names.size()));
+    out.loss = {{"name", several || binary ? "binary_cross_entropy" : "cross_entropy"},
+                {"label_smoothing", p.label_smoothing},
+                {"class_weights", p.class_weights}};
+    out.metrics = {"accuracy"};
+    out.decode = {{"kind", several ? "classes" : "class"},
+                  {"activation", several || binary ? "sigmoid" : "softmax"},
+                  {"names", target.names}};
+    return out;
+  }
+};
+
+}  // namespace
+
+ESPALIER_PLUGIN(plugin) { plugin.head<Classification>("classification"); }
