@@ -45,7 +45,8 @@ std::string dump(const Metrics& metrics) {
 
 Metrics read_metrics(const std::string& text) {
   Metrics metrics;
-  for (const auto& [name, value] : Json::parse(text).items())
+  const Json json = Json::parse(text);
+  for (const auto& [name, value] : json.items())
     if (value.is_number()) metrics[name] = value.get<double>();
   return metrics;
 }
