@@ -7,6 +7,10 @@ target_compile_options(espalier_options INTERFACE -Wall -Wextra -Wpedantic -Wsha
                                                   -Wold-style-cast -Woverloaded-virtual
                                                   -Wno-missing-field-initializers
                                                   $<$<BOOL:${ESPALIER_WERROR}>:-Werror>)
+# GCC 12 warns of every "literal" + std::string (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(espalier_options INTERFACE -Wno-restrict)
+endif()
 
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
