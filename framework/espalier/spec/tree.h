@@ -1,0 +1,87 @@
+#pragma once
+
+#include "espalier/error.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace espalier {
+
+/// A text with a name: a file, or one word of the command line.
+struct Source {
+  std::string name;
+  std::string text;
+  std::vector<size_t> lines;  ///< where each line starts
+};
+
+/// A place in a source, both counted from 1; small, since every value has one.
+struct Place {
+  std::shared_ptr<const Source> source = nullptr;
+  int line = 0;
+  int column = 0;
+  int length = 1;
+
+  /// With the text of the line, for a caret.
+  Position position() const;
+};
+
+struct Member;
+
+/// A value with its place: what YAML text becomes before anyone knows what it means.
+struct Tree {
+  enum class Is { nothing, scalar, list, map } is = Is::nothing;  ///< nothing: `~` or `null`
+  std::string text = {};
+  bool quoted = false;
+  bool as_path = false;  ///< a map that only spells a path of the command line: `a.b=1` is {a: {b: 1}}
+  Place place = {};
+  std::vector<Tree> items = {};
+  std::vector<Member> members = {};
+
+  bool is_scalar() const { return is == Is::scalar; }
+  bool is_list() const { return is == Is::list; }
+  bool is_map() const { return is == Is::map; }
+  bool is_nothing() const { return is == Is::nothing; }
+  /// Nullptr if there is no such key.
+  const Tree* find(const std::string& key) const;
+  const Member* member(const std::string& key) const;
+};
+
+struct Member {
+  std::string key;
+  Place place;
+  Tree value;
+};
+
+/// Collects mistakes so that all are told at once, in the order in which they stand.
+class Problems {
+ public:
+  void add(Problem problem);
+  void add(const std::string& code, const std::string& message, const Place& place, const std::string& hint = "",
+           std::vector<std::string> notes = {});
+  /// Takes over what another step found.
+  void add(const Error& error);
+  bool empty() const { return all_.empty(); }
+  size_t size() const { return all_.size(); }
+  /// Throws an Error with all of them if there are any.
+  void raise();
+
+ private:
+  std::vector<Problem> all_;
+};
+
+/// Parses the YAML subset of pipelines (section 1): one document, no anchors, aliases, tags, merge keys or directives, no
+/// key twice, at most 1 MiB, 64 levels and 100,000 values. What is wrong goes to `problems` (E0101 to E0107).
+Tree parse_yaml(const std::string& name, const std::string& text, Problems& problems);
+
+/// As above, but throws.
+Tree parse_yaml(const std::string& name, const std::string& text);
+
+/// Reads and parses a file. Throws E0110 if it cannot be read.
+Tree read_yaml(const std::filesystem::path& file, Problems& problems);
+
+/// Returns the whole of a file. Throws E0110 if it cannot be read, E0102 if it is above 1 MiB.
+std::string read_text(const std::filesystem::path& file);
+
+}  // namespace espalier
