@@ -1,5 +1,7 @@
 #include "espalier/network/analysis.h"
 
+#include "espalier/error.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -78,22 +80,22 @@ std::string summary(const Network& net, int width) {
   // Only the name gives way; shapes and counts are what the table is for.
   constexpr size_t least_name = 20;
   const size_t others = columns[0] + columns[2] + columns[3] + columns[4] + 8;
-  const size_t room = std::max(least_name, static_cast<size_t>(std::max(width, 0)) - std::min(others, static_cast<size_t>(std::max(width, 0))));
+  const auto whole = static_cast<size_t>(std::max(width, 0));
+  const size_t room = std::max(least_name, whole - std::min(others, whole));
   columns[1] = std::min(columns[1], room);
-  std::string out;
+  std::vector<std::string> lines;
   size_t longest = 0;
-  for (size_t i = 0; i < table.size(); ++i) {
-    const Row& row = table[i];
-    std::string line = fmt::format("{:>{}}  {:<{}}  {:<{}}  {:>{}}  {}", row[0], columns[0], shortened(row[1], columns[1]), columns[1],
-                                   row[2], columns[2], row[3], columns[3], row[4]);
+  for (const Row& row : table) {
+    std::string line = fmt::format("{:>{}}  {:<{}}  {:<{}}  {:>{}}  {}", row[0], columns[0], shortened(row[1], columns[1]),
+                                   columns[1], row[2], columns[2], row[3], columns[3], row[4]);
     line.erase(line.find_last_not_of(' ') + 1);
     longest = std::max(longest, line.size());
-    out += line + '\n';
-    if (i == 0) out += '\r';  // the rule goes here, once its length is known
+    lines.push_back(std::move(line));
   }
   const std::string rule(longest, '-');
-  out.replace(out.find('\r'), 1, rule + '\n');
-  return out + rule + '\n' + totals(net);
+  lines.insert(lines.begin() + 1, rule);
+  lines.push_back(rule);
+  return join(lines, "\n") + '\n' + totals(net);
 }
 
 }  // namespace espalier
