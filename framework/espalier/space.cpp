@@ -95,8 +95,13 @@ double Space::size() const {
 }
 
 std::string canonical_key(const Settings& settings) {
+  constexpr double kExact = 9007199254740992.0;  // doubles up to here hold every whole number
   std::string key;
-  for (const auto& [name, value] : settings) key += name + "=" + value.dump() + ";";
+  for (const auto& [name, value] : settings) {
+    // 2 and 2.0 are equal and must have one key.
+    const bool whole = value.is_number_float() && std::abs(value.get<double>()) < kExact && std::trunc(value.get<double>()) == value.get<double>();
+    key += name + "=" + (whole ? Json(static_cast<int64_t>(value.get<double>())) : value).dump() + ";";
+  }
   return key;
 }
 
