@@ -33,7 +33,8 @@ double Random::uniform() { return static_cast<double>(bits() >> 11U) * 0x1.0p-53
 int64_t Random::below(int64_t n) {
   assert(n > 0);
   // Lemire's multiplication (arXiv:1805.10941); the bias is below 2^-40 for the sizes that occur here.
-  const auto wide = static_cast<unsigned __int128>(bits()) * static_cast<unsigned __int128>(n);
+  __extension__ using Wide = unsigned __int128;  // GCC and Clang have it; ISO C++ does not
+  const auto wide = static_cast<Wide>(bits()) * static_cast<Wide>(n);
   return static_cast<int64_t>(wide >> 64U);
 }
 
