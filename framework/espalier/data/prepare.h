@@ -20,6 +20,8 @@ struct DataRequest {
   std::vector<std::filesystem::path> dataset_paths;    ///< where datasets/*.yaml are looked for
   std::filesystem::path cache;                         ///< $ESPALIER_CACHE or ~/.cache/espalier
   std::filesystem::path pipeline_folder;               ///< relative paths are relative to this
+  std::vector<std::string> used = {};                  ///< columns the graph reads: rows without a value there are left
+                                                       ///< out of the splits; empty: every declared column
 };
 
 /// Columns with kinds, shapes after `prepare`, and class names: known without reading samples.

@@ -16,8 +16,10 @@ struct ColumnView {
   std::string name;
   ColumnKind kind = ColumnKind::number;
   Shape shape;                     ///< of one row: (H, W, C) for images, () for scalars, (K) for vectors
-  std::string type;                ///< "uint8", "int64", "float32"; ids are "string" and not mapped
+  std::string type;                ///< "uint8", "int64", "float32"; ids are "string": padded with zeros, see Prepared::text
   std::vector<std::string> names;  ///< classes or parts
+  std::string unit;
+  size_t text_size = 0;            ///< bytes of a string
   int64_t rows = 0;
   const void* values = nullptr;
 
@@ -45,6 +47,8 @@ class Prepared {
   const std::vector<ColumnView>& columns() const;
   /// Throws E2xxx with the nearest name.
   const ColumnView& column(const std::string& name) const;
+  /// The value of an id column.
+  std::string text(const ColumnView& column, int64_t row) const;
   /// Where row `i` comes from.
   std::string origin(int64_t row) const;
   /// The manifest: key fields, counts, what was left out and why.
