@@ -1,0 +1,393 @@
+#include "espalier/pipeline/resolve.h"
+
+#include "espalier/pipeline/layer.h"
+#include "espalier/pipeline/scalars.h"
+#include "espalier/spec/units.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace espalier {
+
+namespace {
+
+/// {"tune": [...]} or {"tune": {"from": ...}}: how a searched setting stands in the resolved pipeline.
+Json describe(const Axis& axis) {
+  if (!axis.choices.empty()) return {{"tune", axis.choices}};
+  Json range = {{"from", axis.integer ? Json(std::llround(axis.from)) : Json(axis.from)},
+                {"to", axis.integer ? Json(std::llround(axis.to)) : Json(axis.to)}};
+  if (axis.log) range["log"] = true;
+  if (axis.step) range["step"] = *axis.step;
+  return {{"tune", range}};
+}
+
+bool is_number(Type type) { return type == Type::integer || type == Type::number; }
+
+/// The default if it is among the values, else the nearest one; words: the first listed.
+Json first_value(const Axis& axis, const Json& fallback) {
+  if (axis.choices.empty()) {
+    const double wish = fallback.is_number() ? std::clamp(fallback.get<double>(), axis.from, axis.to) : axis.from;
+    const std::vector<Json> grid = axis.step || axis.integer ? values(axis) : std::vector<Json>{};
+    if (grid.empty()) return axis.integer ? Json(std::llround(wish)) : Json(wish);
+    return *std::ranges::min_element(grid, {}, [&](const Json& v) { return std::abs(v.get<double>() - wish); });
+  }
+  if (std::ranges::find(axis.choices, fallback) != axis.choices.end()) return fallback;
+  if (!axis.ordered || !fallback.is_number()) return axis.choices.front();
+  return *std::ranges::min_element(axis.choices, {}, [&](const Json& v) { return std::abs(v.get<double>() - fallback.get<double>()); });
+}
+
+}  // namespace
+
+const Leaf* Resolver::use(const std::string& path) {
+  used_.insert(path);
+  const Leaf* leaf = assignments_.find(path);
+  pipeline_.origins[path] = {leaf == nullptr ? "default" : leaf->origin};
+  return leaf;
+}
+
+bool Resolver::is_free(const std::string& scope, bool free) {
+  const Leaf* leaf = assignments_.find(scope + ".tune");
+  used_.insert(scope + ".tune");
+  return leaf == nullptr ? free : leaf->value.text == "all";
+}
+
+void Resolver::run() {
+  const bool graph_free = is_free("graph", false);
+  for (const std::string& name : assignments_.nodes()) pipeline_.resolved["graph"][name] = node(name, graph_free);
+  pipeline_.resolved["train"] = settings(train_declaration(), "train", is_free("train", false), {}, Json::object());
+  check_ties();
+}
+
+Json Resolver::node(const std::string& name, bool free) {
+  use(name);
+  const bool is_block = assignments_.find(name + ".block") != nullptr;
+  const std::string kind = is_block ? "block" : "head";
+  if (assignments_.find(name + "." + kind) == nullptr) return Json::object();
+  const bool inner = is_free(name, free);
+  const SettingType type{.name = kind, .type = Type::choice, .fallback = {}, .domain = {}, .doc = {}, .options = {}, .kind = kind};
+  const Json picked = choice(type, name + "." + kind, name + ".", inner, {});
+  Json out = settings(is_block ? common_block_settings() : common_head_settings(), name, inner, {}, Json::object());
+  if (is_block) refuse_unavailable(name);
+  if (!picked.is_object() || picked.empty() || picked.contains("same")) return out;
+  if (const auto tune = picked.find("tune"); tune != picked.end()) {
+    // The order of the file, which a JSON object does not keep.
+    Json names = Json::array();
+    for (const Axis& axis : pipeline_.space.axes)
+      if (axis.name == name + "." + kind) names = axis.choices;
+    out[kind] = {{"tune", names}};
+    for (const auto& [option, below] : tune->items()) out[option] = below;
+  } else {
+    out[kind] = picked.begin().key();
+    out[picked.begin().key()] = picked.begin().value();
+  }
+  return out;
+}
+
+/// What the grammar has and this version does not is refused rather than passed over.
+void Resolver::refuse_unavailable(const std::string& name) {
+  for (const auto& [key, harmless] : {std::pair("weights", "none"), std::pair("freeze", "false")}) {
+    const Leaf* leaf = assignments_.find(name + "." + key);
+    if (leaf != nullptr && leaf->value.text != harmless)
+      problems_.add("E0208", fmt::format("{}.{} is not available in this version: only '{}' is", name, key, harmless), leaf->value.place);
+  }
+}
+
+Json Resolver::settings(const Declaration& declaration, const std::string& prefix, bool free, const Gate& gate, const Json& defaults) {
+  Json out = Json::object();
+  const bool inner = is_free(prefix, free);
+  use(prefix);
+  pipeline_.origins.erase(prefix);
+  for (SettingType type : declaration) {
+    if (defaults.is_object() && defaults.contains(type.name)) type.fallback = defaults[type.name];
+    const std::string path = prefix + "." + type.name;
+    Json resolved = value(type, path, path + ".", inner, gate);
+    if (!resolved.is_null()) out[type.name] = std::move(resolved);
+  }
+  return out;
+}
+
+Json Resolver::value(const SettingType& type, const std::string& path, const std::string& prefix, bool free, const Gate& gate) {
+  constexpr int kDeepest = 24;
+  if (++depth_ > kDeepest) fail("E0209", fmt::format("{} is nested too deeply: a block holds itself", path));
+  known_[path] = {type.type, gate.chain};
+  Json out;
+  if (type.type == Type::list) out = list(type, path, free, gate);
+  else if (type.type == Type::choice && type.kind != "epochs") out = choice(type, path, prefix, free, gate);
+  else if (type.type == Type::choice) {
+    const Leaf* leaf = assignments_.find(path);
+    const bool number = leaf != nullptr && !(leaf->value.is_scalar() && leaf->value.text == "auto") &&
+                        !(leaf->value.is_map() && leaf->value.find("auto") != nullptr);
+    const SettingType count{.name = type.name, .type = Type::number, .fallback = 1.0, .domain = legal(1e-6, 1e6), .doc = type.doc};
+    out = number ? scalar(count, path, false, gate) : choice(type, path, prefix, free, gate);
+  } else out = scalar(type, path, free, gate);
+  --depth_;
+  return out;
+}
+
+Json Resolver::choice(const SettingType& type, const std::string& path, const std::string& prefix, bool free, const Gate& gate) {
+  const Leaf* leaf = use(path);
+  Selection selection = leaf != nullptr ? selection_of(leaf->value) : Selection{};
+  if (leaf != nullptr && !selection.same.empty()) {
+    ties_[path] = {selection.same, leaf->value.place};
+    return {{"same", selection.same}};
+  }
+  if (leaf == nullptr && free && type.options.size() > 1) selection.freed = true;
+  if (selection.freed) {
+    if (type.options.empty()) problems_.add("E0405", fmt::format("{} has no declared domain; list names: {{tune: [NAME, NAME]}}", path),
+                                            leaf != nullptr ? leaf->value.place : Place{});
+    for (const std::string& option : type.options)
+      if (catalogue_.find(type.kind, option) != nullptr) selection.names.emplace_back(option, Place{});
+  }
+  if (selection.names.empty()) {
+    if (type.fallback.is_object() && !type.fallback.empty()) selection.names.emplace_back(type.fallback.begin().key(), Place{});
+    else if (!type.options.empty()) selection.names.emplace_back(type.options.front(), Place{});
+    else return problems_.add("E0305", fmt::format("{} needs a name of a {}", path, type.kind), {}), Json();
+  }
+  if (selection.names.size() == 1) {
+    const std::string& name = selection.names[0].first;
+    return {{name, chosen(type, name, prefix, free, gate)}};
+  }
+  Axis axis{.name = path};
+  for (const auto& [name, place] : selection.names) {
+    if (std::ranges::find(axis.choices, Json(name)) != axis.choices.end())
+      problems_.add("E0403", fmt::format("{} lists '{}' twice", path, name), place);
+    axis.choices.emplace_back(name);
+  }
+  SettingType named = type;
+  named.fallback = type.fallback.is_object() && !type.fallback.empty() && (leaf == nullptr || selection.freed)
+                       ? Json(type.fallback.begin().key()) : Json();
+  add_axis(axis, named, gate);
+  Json out = Json::object();
+  for (const auto& [name, place] : selection.names)
+    out[name] = chosen(type, name, prefix, free, {path, {Json(name)}, gate.chain + ";" + path + "=" + name});
+  return {{"tune", out}};
+}
+
+Json Resolver::chosen(const SettingType& type, const std::string& name, const std::string& prefix, bool free, const Gate& gate) {
+  const Declaration* declaration = catalogue_.find(type.kind, name);
+  if (declaration == nullptr) return Json::object();
+  const bool is_default = type.fallback.is_object() && type.fallback.contains(name);
+  return settings(*declaration, prefix + name, free, gate, is_default ? type.fallback[name] : Json::object());
+}
+
+Json Resolver::list(const SettingType& type, const std::string& path, bool free, const Gate& gate) {
+  const Leaf* leaf = use(path);
+  const Assignments& assigned = assignments_;
+  if (assigned.find(path + ".repeat") != nullptr && (leaf == nullptr || leaf->value.is_map())) return repeated(type, path, free, gate);
+  if (leaf != nullptr && leaf->value.is_map()) {
+    if (leaf->value.find("tune") != nullptr || leaf->value.find("same") != nullptr) return tuned(type, path, leaf->value, gate);
+    problems_.add("E0202", fmt::format("{} takes a list, not a map", path), leaf->value.place);
+    return type.fallback;
+  }
+  const bool inherited = leaf == nullptr && type.fallback.is_array();
+  size_t count = leaf == nullptr ? (inherited ? type.fallback.size() : 0) : leaf->value.is_list() ? leaf->value.items.size() : 1;
+  const auto item_path = [&](size_t i) { return fmt::format("{}.{}", path, i); };
+  while (assigned.find(item_path(count)) != nullptr || assigned.any_below(item_path(count))) ++count;
+  Json out = Json::array();
+  for (size_t i = 0; i < count; ++i) {
+    SettingType item = type.item.at(0);
+    if (inherited && i < type.fallback.size()) item.fallback = type.fallback[i];
+    out.push_back(value(item, item_path(i), item_path(i) + ".", free, gate));
+  }
+  return out;
+}
+
+Json Resolver::repeated(const SettingType& type, const std::string& path, bool free, const Gate& gate) {
+  constexpr double kMost = 256;
+  const SettingType repeat{.name = "repeat", .type = Type::integer, .fallback = 1, .domain = legal(0, kMost), .doc = "number of items"};
+  const Json times = value(repeat, path + ".repeat", "", false, gate);
+  int64_t most = times.is_number_integer() ? times.get<int64_t>() : 0;
+  std::vector<Json> counts;
+  for (const Axis& axis : pipeline_.space.axes)
+    if (axis.name == path + ".repeat") counts = values(axis);
+  for (const Json& n : counts) most = std::max(most, n.get<int64_t>());
+  Json items = Json::array();
+  for (int64_t i = 0; i < most; ++i) {
+    const std::string item = fmt::format("{}.{}", path, i);
+    assignments_.fill(path + ".of", item);
+    Gate inner = gate;
+    if (!counts.empty()) {
+      inner = {path + ".repeat", {}, fmt::format("{};{}>{}", gate.chain, path, i)};
+      for (const Json& n : counts)
+        if (n.get<int64_t>() > i) inner.values.push_back(n);
+    }
+    items.push_back(value(type.item.at(0), item, item + ".", free, inner));
+  }
+  for (const auto& [name, leaf] : assignments_.all())
+    if (name.rfind(path + ".of", 0) == 0) used_.insert(name);
+  return counts.empty() ? items : Json{{"repeat", times}, {"of", items}};
+}
+
+Json Resolver::scalar(const SettingType& type, const std::string& path, bool free, const Gate& gate) {
+  const Leaf* leaf = use(path);
+  if (leaf == nullptr) {
+    if (free && type.domain.searchable()) return freed(type, path, gate);
+    return type.fallback;
+  }
+  const Tree& tree = leaf->value;
+  if (tree.is_map() && (tree.find("tune") != nullptr || tree.find("same") != nullptr)) {
+    if (path == "train.score" || path == "train.device" || path == "train.precision" || path == "train.threads")
+      return problems_.add("E0401", fmt::format("{} cannot be searched", path), tree.place), type.fallback;
+    return tuned(type, path, tree, gate);
+  }
+  if (path == "train.threads" && tree.is_scalar() && tree.text != "auto") {
+    const std::optional<Json> threads = read_scalar(Type::integer, path, tree, problems_);
+    constexpr int64_t kMostThreads = 4096;
+    if (threads && (threads->get<int64_t>() < 1 || threads->get<int64_t>() > kMostThreads))
+      problems_.add("E0207", fmt::format("{} is {}; its bounds are 1 to {}", path, threads->dump(), kMostThreads), tree.place);
+    return threads.value_or(Json("auto"));
+  }
+  const std::optional<Json> written = read_scalar(type.type, path, tree, problems_);
+  if (!written || !is_legal(type, *written, path, tree.place, problems_)) return type.fallback;
+  return *written;
+}
+
+Json Resolver::tuned(const SettingType& type, const std::string& path, const Tree& map, const Gate& gate) {
+  if (map.members.size() > 1) {
+    problems_.add("E0205", fmt::format("{} takes one of {{tune: ...}} and {{same: NAME}}, alone", path), map.members[1].place);
+    return type.fallback;
+  }
+  if (const Tree* same = map.find("same")) {
+    ties_[path] = {same->text, same->place};
+    return {{"same", same->text}};
+  }
+  const Tree& tune = *map.find("tune");
+  if (tune.is_list()) return listed(type, path, tune, gate);
+  if (tune.is_map()) return ranged(type, path, tune, gate);
+  if (tune.text == "all" && type.domain.searchable()) return freed(type, path, gate);
+  if (tune.text == "all")
+    problems_.add("E0405", fmt::format("{} has no declared domain; give a list or a range", path), tune.place);
+  else
+    problems_.add("E0202", fmt::format("{} is searched by a list, a range {{from: A, to: B}} or all, not '{}'", path, tune.text), tune.place);
+  return type.fallback;
+}
+
+Json Resolver::listed(const SettingType& type, const std::string& path, const Tree& items, const Gate& gate) {
+  Axis axis{.name = path, .choices = {}, .ordered = is_number(type.type)};
+  for (const Tree& item : items.items) {
+    std::optional<Json> one;
+    if (type.type == Type::list && item.is_list()) {
+      one = Json::array();
+      for (const Tree& part : item.items)
+        if (const auto read = read_scalar(type.item.at(0).type, path, part, problems_);
+            read && is_legal(type.item.at(0), *read, path, part.place, problems_))
+          one->push_back(*read);
+    } else {
+      one = read_scalar(type.type, path, item, problems_);
+      if (one && !is_legal(type, *one, path, item.place, problems_)) one.reset();
+    }
+    if (!one) continue;
+    if (std::ranges::find(axis.choices, *one) != axis.choices.end())
+      problems_.add("E0403", fmt::format("{} lists {} twice", path, show_value(*one)), item.place);
+    else axis.choices.push_back(*one);
+  }
+  if (items.items.empty()) problems_.add("E0403", fmt::format("{} has nothing to choose from: the list is empty", path), items.place);
+  if (axis.choices.empty()) return type.fallback;
+  if (axis.choices.size() == 1) return axis.choices.front();
+  if (axis.ordered) std::ranges::sort(axis.choices, {}, [](const Json& v) { return v.get<double>(); });
+  return add_axis(std::move(axis), type, gate);
+}
+
+Json Resolver::ranged(const SettingType& type, const std::string& path, const Tree& range, const Gate& gate) {
+  if (!is_number(type.type)) {
+    problems_.add("E0403", fmt::format("{} has no order; list its values: {{tune: [A, B]}}", path), range.place);
+    return type.fallback;
+  }
+  Axis axis{.name = path, .choices = {}, .ordered = false, .from = 0, .to = 0, .integer = type.type == Type::integer};
+  bool good = true;
+  for (const std::string end : {"from", "to"}) {
+    const Tree* tree = range.find(end);
+    if (tree == nullptr) problems_.add("E0403", fmt::format("the range of {} has no '{}'", path, end), range.place);
+    const std::optional<Json> read = tree != nullptr ? read_scalar(type.type, path + ".tune." + end, *tree, problems_) : std::nullopt;
+    if (!read || !is_legal(type, *read, path, tree->place, problems_)) good = false;
+    else (end == "from" ? axis.from : axis.to) = read->get<double>();
+  }
+  for (const Member& member : range.members) {
+    if (member.key == "log") axis.log = read_scalar(Type::boolean, path + ".tune.log", member.value, problems_).value_or(Json(false)).get<bool>();
+    else if (member.key == "step") {
+      if (const auto step = read_scalar(Type::number, path + ".tune.step", member.value, problems_)) axis.step = step->get<double>();
+    } else if (member.key != "from" && member.key != "to")
+      problems_.add("E0203", fmt::format("unknown key '{}' of a range; it takes: from, to, log, step", member.key), member.place);
+  }
+  if (!good) return type.fallback;
+  if (axis.log && axis.from <= 0.0)
+    problems_.add("E0402", fmt::format("a range with 'log: true' starts above 0, not at {:g}; for zero or more, list choices", axis.from),
+                  range.find("from")->place);
+  else if (axis.from >= axis.to)
+    problems_.add("E0402", fmt::format("the range of {} starts at {:g} and ends at {:g}: 'from' is below 'to'", path, axis.from, axis.to),
+                  range.find("from")->place);
+  else if (axis.step && (*axis.step <= 0.0 || (axis.log && *axis.step <= 1.0)))
+    problems_.add("E0402", fmt::format("the step of {} is above {}", path, axis.log ? "1: it is a factor" : "0"), range.find("step")->place);
+  else return add_axis(std::move(axis), type, gate);
+  return type.fallback;
+}
+
+Json Resolver::freed(const SettingType& type, const std::string& path, const Gate& gate) {
+  Axis axis{.name = path, .choices = type.domain.choices, .ordered = is_number(type.type), .from = 0, .to = 0,
+            .integer = type.type == Type::integer, .log = type.domain.log, .step = type.domain.step};
+  if (axis.choices.size() == 1) return axis.choices.front();
+  if (axis.choices.empty()) {
+    axis.ordered = false;
+    axis.from = *type.domain.from;
+    axis.to = type.domain.to.value_or(axis.from);
+  } else if (axis.ordered) {
+    std::ranges::sort(axis.choices, {}, [](const Json& v) { return v.get<double>(); });
+  }
+  return add_axis(std::move(axis), type, gate);
+}
+
+Json Resolver::add_axis(Axis axis, const SettingType& type, const Gate& gate) {
+  axis.first = first_value(axis, type.fallback);
+  axis.parent = gate.parent;
+  axis.parent_values = gate.values;
+  pipeline_.space.axes.push_back(axis);
+  return describe(axis);
+}
+
+void Resolver::check_ties() {
+  std::vector<std::string> names;
+  for (const auto& [name, known] : known_) names.push_back(name);
+  const auto settle = [&](const std::string& name) {
+    for (size_t dot = name.find('.'); known_.find(name) == known_.end() && dot != std::string::npos; dot = std::string::npos) {
+      const Leaf* block = assignments_.find(name.substr(0, dot) + ".block");
+      if (block != nullptr && block->value.is_scalar()) return name.substr(0, dot) + "." + block->value.text + name.substr(dot);
+    }
+    return name;
+  };
+  for (const auto& [path, tie] : ties_) {
+    const std::string target = settle(tie.first);
+    const auto found = known_.find(target);
+    if (found == known_.end()) {
+      const std::string near = nearest(tie.first, names);
+      problems_.add("E0404", fmt::format("{} is tied to '{}', which is no setting", path, tie.first), tie.second,
+                    near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+      continue;
+    }
+    const auto own = known_.find(path);
+    if (own != known_.end() && own->second.type != found->second.type)
+      problems_.add("E0404", fmt::format("{} and {} are of different types", path, target), tie.second);
+    if (own != known_.end() && own->second.chain.rfind(found->second.chain, 0) != 0)
+      problems_.add("E0404", fmt::format("{} does not always exist while {} does", target, path), tie.second);
+    std::string at = target;
+    for (size_t steps = 0; ties_.contains(at); at = settle(ties_.at(at).first))
+      if (at == path || ++steps > ties_.size()) {
+        problems_.add("E0404", fmt::format("{} is tied to itself", path), tie.second);
+        break;
+      }
+  }
+}
+
+void Resolver::note_unused() {
+  for (const auto& [path, leaf] : assignments_.all()) {
+    const std::string top = path.substr(0, path.find('.'));
+    if (used_.contains(path) || top == "data" || top == "search" || top == "run" || top == "seed" || path.ends_with(".from")) continue;
+    std::string why = "what it belongs to is not chosen";
+    const Leaf* block = assignments_.find(top + ".block");
+    if (block != nullptr && block->value.is_scalar()) why = fmt::format("the block of '{}' is {}", top, block->value.text);
+    pipeline_.notes.push_back(fmt::format("{} is unused: {}", path, why));
+  }
+}
+
+}  // namespace espalier

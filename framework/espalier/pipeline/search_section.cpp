@@ -1,0 +1,177 @@
+#include "espalier/pipeline/layer.h"
+#include "espalier/pipeline/scalars.h"
+#include "espalier/pipeline/sections.h"
+#include "espalier/spec/expression.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace espalier {
+
+namespace {
+
+/// Metrics of which more is better; of all others (losses, errors) less is.
+bool is_better_when_larger(const std::string& metric) {
+  static constexpr std::array<const char*, 8> kLarger = {"accuracy", "r2", "auc", "f1", "precision", "recall", "top5", "balanced_accuracy"};
+  return std::ranges::any_of(kLarger, [&](const char* name) { return metric.ends_with(name); });
+}
+
+/// The axis of that name; `trunk.depth` is read as `trunk.resnet.depth` where one axis fits.
+const Axis* find_axis(const Space& space, const std::string& name) {
+  for (const Axis& axis : space.axes)
+    if (axis.name == name) return &axis;
+  const size_t dot = name.find('.');
+  const Axis* found = nullptr;
+  if (dot == std::string::npos) return nullptr;
+  for (const Axis& axis : space.axes) {
+    const size_t second = axis.name.find('.', dot + 1);
+    if (second == std::string::npos || axis.name.substr(0, dot) + axis.name.substr(second) != name) continue;
+    if (found != nullptr) return nullptr;
+    found = &axis;
+  }
+  return found;
+}
+
+}  // namespace
+
+void SectionReader::search(const std::function<std::string()>& default_metric) {
+  Search& search = pipeline_.search;
+  Json& out = pipeline_.resolved["search"];
+  out = Json::object();
+  const auto named = [&](const std::string& kind, const std::string& path, std::string& name, Json& own) {
+    if (const Leaf* leaf = use(path))
+      if (const Selection selection = selection_of(leaf->value); selection.names.size() == 1) name = selection.names[0].first;
+    if (name == "auto") name = kind == "tuner" ? (catalogue_.find("tuner", "greedy") != nullptr ? "greedy" : "random") : "none";
+    own = settings(kind, name, path + "." + name, nullptr);
+    out[kind] = {{name, own}};
+  };
+  search.tuner = search.scheduler = "auto";
+  named("tuner", "search.tuner", search.tuner, search.tuner_settings);
+  named("scheduler", "search.scheduler", search.scheduler, search.scheduler_settings);
+  if (const Leaf* leaf = use("search.objective")) objective(leaf->value);
+  if (search.objective.metric.empty()) {
+    const std::string metric = default_metric();
+    search.objective = {metric, is_better_when_larger(metric)};
+  }
+  out["objective"] = {{search.objective.maximize ? "maximize" : "minimize", search.objective.metric}};
+  if (const Leaf* leaf = use("search.constraints"))
+    for (const Json& text : expressions("search.constraints", leaf->value)) search.constraints.push_back(text.get<std::string>());
+  out["constraints"] = search.constraints;
+  if (const Leaf* leaf = use("search.limits.time"))
+    search.limit_seconds = read_time_at("search.limits.time", leaf->value, problems_).value_or(0.0);
+  if (const Leaf* leaf = use("search.limits.memory"))
+    search.limit_bytes = read_size_at("search.limits.memory", leaf->value, problems_).value_or(0.0);
+  out["limits"] = {{"memory", search.limit_bytes}, {"time", search.limit_seconds}};
+  if (const Leaf* leaf = use("search.first")) first(leaf->value);
+  out["first"] = Json::array();
+  for (const Settings& settings : search.first) out["first"].push_back(Json(settings));
+  search.replicates = count("search.replicates", 1).value_or(1);
+  out["replicates"] = search.replicates;
+  if (const Leaf* leaf = use("search.refit"))
+    search.refit = read_scalar(Type::boolean, "search.refit", leaf->value, problems_).value_or(Json(false)).get<bool>();
+  out["refit"] = search.refit;
+  if (count("search.ensemble", 0).value_or(0) > 0)
+    problems_.add("E0208", "search.ensemble is not available in this version: only 0 is", assignments_.find("search.ensemble")->value.place);
+  if (const Leaf* leaf = use("search.order")) {
+    const Selection selection = selection_of(leaf->value);
+    if (selection.names.size() == 1)
+      out["order"] = {{selection.names[0].first, settings("order", selection.names[0].first, "search.order." + selection.names[0].first, nullptr)}};
+  }
+  budget();
+}
+
+void SectionReader::objective(const Tree& tree) {
+  const std::string shape = "search.objective takes {maximize: METRIC} or {minimize: METRIC}";
+  if (tree.is_list() && tree.items.size() == 1) return objective(tree.items[0]);
+  if (tree.is_list())
+    return problems_.add("E0208", "several objectives are not available in this version; give one", tree.place);
+  if (!tree.is_map() || tree.members.size() != 1 || (tree.members[0].key != "maximize" && tree.members[0].key != "minimize") ||
+      !tree.members[0].value.is_scalar())
+    return problems_.add("E0205", shape, tree.place);
+  const Member& member = tree.members[0];
+  const std::string& metric = member.value.text;
+  const size_t dot = metric.find('.');
+  const std::string name = dot == std::string::npos ? metric : metric.substr(dot + 1);
+  if (name.rfind("test_", 0) == 0)
+    problems_.add("E0211", fmt::format("'{}' cannot be searched for: the test split is looked at once, at the end", metric), member.value.place);
+  else if (name.rfind("val_", 0) != 0)
+    problems_.add("E0211", fmt::format("'{}' is no metric; a metric is val_NAME or NODE.val_NAME", metric), member.value.place,
+                  fmt::format("did you mean 'val_{}'?", name));
+  if (dot != std::string::npos && std::ranges::find(assignments_.nodes(), metric.substr(0, dot)) == assignments_.nodes().end())
+    problems_.add("E0211", fmt::format("'{}' is no node", metric.substr(0, dot)), member.value.place);
+  pipeline_.search.objective = {metric, member.key == "maximize"};
+}
+
+void SectionReader::first(const Tree& tree) {
+  if (!tree.is_list()) return problems_.add("E0205", "search.first takes a list of maps NAME: VALUE", tree.place);
+  std::vector<std::string> names;
+  for (const Axis& axis : pipeline_.space.axes) names.push_back(axis.name);
+  for (const Tree& item : tree.items) {
+    if (!item.is_map()) {
+      problems_.add("E0205", "search.first takes a list of maps NAME: VALUE", item.place);
+      continue;
+    }
+    Settings settings;
+    for (const Member& member : item.members) {
+      const Axis* axis = find_axis(pipeline_.space, member.key);
+      if (axis == nullptr) {
+        const std::string near = nearest(member.key, names);
+        problems_.add("E0212", fmt::format("'{}' is not searched", member.key), member.place,
+                      near.empty() ? "" : fmt::format("did you mean '{}'?", near), {"searched are: " + join(names)});
+        continue;
+      }
+      const Json& sample = axis->choices.empty() ? axis->first : axis->choices.front();
+      const Type type = sample.is_boolean() ? Type::boolean : sample.is_number_integer() ? Type::integer
+                        : sample.is_number() ? Type::number : Type::word;
+      const std::optional<Json> value = read_scalar(type, axis->name, member.value, problems_);
+      if (!value) continue;
+      const bool inside = axis->choices.empty() ? value->get<double>() >= axis->from && value->get<double>() <= axis->to
+                                                : std::ranges::find(axis->choices, *value) != axis->choices.end();
+      if (!inside)
+        problems_.add("E0212", fmt::format("{} is {}, which is not among what is searched", axis->name, show_value(*value)), member.value.place);
+      else settings[axis->name] = *value;
+    }
+    pipeline_.search.first.push_back(complete(pipeline_.space, settings, [](const Axis& axis) { return axis.first; }));
+  }
+}
+
+void SectionReader::budget() {
+  Search& search = pipeline_.search;
+  search.budget_trials = count("search.budget.trials", 1).value_or(0);
+  if (const Leaf* leaf = use("search.budget.time"))
+    search.budget_seconds = read_time_at("search.budget.time", leaf->value, problems_).value_or(0.0);
+  if (const Leaf* leaf = use("search.budget.epochs")) {
+    const SettingType type{.name = "epochs", .type = Type::number, .fallback = 0.0, .domain = legal(1e-6, 1e12), .doc = ""};
+    search.budget_epochs = plain(type, "search.budget.epochs", leaf->value).get<double>();
+  }
+  Json& out = pipeline_.resolved["search"]["budget"];
+  out = Json::object();
+  if (search.budget_trials > 0) out["trials"] = search.budget_trials;
+  if (search.budget_seconds > 0) out["time"] = fmt::format("{:g}s", search.budget_seconds);
+  if (search.budget_epochs > 0) out["epochs"] = search.budget_epochs;
+  if (pipeline_.space.axes.empty() || assignments_.any_below("search.budget")) return;
+  const Leaf* at = assignments_.find("search");
+  problems_.add("E0406", fmt::format("{} settings are searched, but there is no budget; write search: {{budget: {{trials: 20}}}} or {{time: 10m}}",
+                                     pipeline_.space.axes.size()), at != nullptr ? at->value.place : Place{});
+}
+
+void SectionReader::run() {
+  Json& out = pipeline_.resolved["run"];
+  out = Json::object();
+  for (const auto& [path, leaf] : assignments_.all()) {
+    if (path.rfind("run.", 0) != 0) continue;
+    use(path);
+    Json* at = &out;
+    for (size_t start = 4; start != std::string::npos;) {
+      const size_t dot = path.find('.', start);
+      at = &(*at)[path.substr(start, dot == std::string::npos ? dot : dot - start)];
+      start = dot == std::string::npos ? dot : dot + 1;
+    }
+    *at = plain_json(leaf.value);
+  }
+  if (out.empty()) pipeline_.resolved.erase("run");
+}
+
+}  // namespace espalier
