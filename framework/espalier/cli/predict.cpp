@@ -1,7 +1,182 @@
-#include "espalier/cli/command.h"
+#include "espalier/cli/pictures.h"
+#include "espalier/cli/places.h"
+#include "espalier/cli/signals.h"
+#include "espalier/cli/studies.h"
+#include "espalier/study/child.h"
+#include "espalier/study/winner.h"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
 
 namespace espalier::cli {
 
-std::vector<Verb> predict_verbs() { return {}; }
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder that goes away with its owner.
+class Scratch {
+ public:
+  Scratch() : folder_(fs::temp_directory_path() / fmt::format("espalier-{}", getpid())) { fs::create_directories(folder_); }
+  ~Scratch() {
+    std::error_code error;
+    fs::remove_all(folder_, error);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const fs::path& folder() const { return folder_; }
+
+ private:
+  fs::path folder_;
+};
+
+/// A trained trial: its document and the weights that scored.
+struct Model {
+  fs::path study;
+  int64_t trial = 0;
+  Json document;
+  fs::path weights;
+};
+
+Model find_model(const Call& call, const std::string& word) {
+  const StudyPlace place = find_study(word, studies_folder(call));
+  const auto store = open_sqlite(place.folder / "study.db");
+  std::optional<TrialRecord> trial;
+  if (place.trial) {
+    trial = store->trial(*place.trial);
+    if (!trial) fail("E3003", fmt::format("'{}' has no trial {}", place.folder.string(), *place.trial));
+  } else {
+    trial = best_trial(store->trials(), objective_of(*store));
+    if (!trial) fail("E3003", fmt::format("no trial of '{}' is complete yet", place.folder.string()), "espalier resume continues it");
+  }
+  const std::string relative = weights_of(*store, *trial);
+  if (relative.empty()) fail("E3004", fmt::format("trial {} of '{}' left no weights", trial->number, place.folder.string()));
+  return {place.folder, trial->number, store->document(trial->number), fs::absolute(place.folder) / relative};
+}
+
+/// The trainer's last word on a job about a model. Throws E4010 with the cause and the end of its log.
+Json ask(const Model& model, const std::string& what, const Json& more, const fs::path& scratch) {
+  Json job = {{"format", 1}, {"do", what}, {"trial", model.document},
+              {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", model.weights.string()}, {"write", scratch.string()}}}};
+  job.update(more);
+  listen_for_signals();
+  const ChildOptions child{.program = trainer(), .log = scratch / "log.txt", .interrupts = &interrupts()};
+  const ChildEnd end = run_child(child, job, {});
+  if (!end.cause.empty()) fail("E4010", fmt::format("'{}' failed ({}): {}", what, end.cause, end.message));
+  return end.done;
+}
+
+int evaluate(const Call& call) {
+  const Model model = find_model(call, call.words.empty() ? "latest" : call.words[0]);
+  const std::string split = call.value("split", "test");
+  const Scratch scratch;
+  const Json done = ask(model, "evaluate", {{"split", split}}, scratch.folder());
+  if (call.json()) {
+    print_json({{"study", model.study.string()}, {"trial", model.trial}, {"split", split}, {"scores", done}});
+    return 0;
+  }
+  fmt::print("trial {} of {} on the {} split, {} samples\n", model.trial, model.study.string(), split, done.value("rows", Json(0)).dump());
+  Json scores = {{"test", done}};
+  if (done.contains("baseline")) scores["baseline"] = done["baseline"];
+  fmt::print("{}", render(score_table(scores), terminal_width(stdout)));
+  return 0;
+}
+
+/// Class and probability, or the number, of every head in one record.
+Json answers_of(const Json& record, const Json& document) {
+  Json out = Json::object();
+  const Json network = document.value("network", Json::object());
+  for (const auto& [head, value] : record.value("heads", Json::object()).items()) {
+    if (value.contains("number")) {
+      out[head] = {{"number", value["number"]}};
+      continue;
+    }
+    Json names = Json::array();
+    for (const Json& output : network.value("outputs", Json::array()))
+      if (output.value("head", "") == head) names = output.value("decode", Json::object()).value("names", Json::array());
+    const auto probabilities = value.value("probabilities", std::vector<double>{});
+    if (probabilities.empty()) continue;
+    const auto best = static_cast<size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
+    out[head] = {{"class", best < names.size() ? names[best] : Json(best)}, {"probability", probabilities[best]},
+                 {"probabilities", probabilities}};
+  }
+  return out;
+}
+
+Json read_predictions(const Json& done) {
+  std::ifstream in(done.value("file", ""));
+  const Json document = Json::parse(in, nullptr, false);
+  if (!document.is_object() || !document.contains("predictions")) fail("E4011", "the trainer wrote no predictions");
+  return document["predictions"];
+}
+
+void print_predictions(const Json& all) {
+  Table table{.headers = {"sample"}};
+  if (!all.empty())
+    for (const auto& [head, answer] : all.front()["answers"].items()) {
+      table.headers.push_back(head);
+      if (answer.contains("class")) table.headers.emplace_back("probability");
+    }
+  for (const Json& record : all) {
+    std::vector<std::string> row = {format_value(record["sample"])};
+    for (const auto& [head, answer] : record["answers"].items()) {
+      row.push_back(format_value(answer.contains("class") ? answer["class"] : answer["number"]));
+      if (answer.contains("class")) row.push_back(fmt::format("{:.3f}", answer["probability"].get<double>()));
+    }
+    table.rows.push_back(std::move(row));
+  }
+  fmt::print("{}", render(table, is_terminal(stdout) ? terminal_width(stdout) : 160));
+}
+
+int predict(const Call& call) {
+  std::vector<std::string> files = call.words;
+  std::string study = call.value("study", "latest");
+  std::error_code error;
+  if (!call.has("study") && !files.empty() && !fs::is_regular_file(files[0], error)) {
+    study = files[0];
+    files.erase(files.begin());
+  }
+  const Model model = find_model(call, study);
+  const Scratch scratch;
+  Json more;
+  if (files.empty()) {
+    more = {{"split", call.value("split", "test")}};
+  } else {
+    const Registry registry = scan_registry(call);
+    more = {{"pictures", write_pictures(files, model.document.at("network"), registry, scratch.folder())}};
+  }
+  const Json predictions = read_predictions(ask(model, "predict", more, scratch.folder()));
+  const size_t wanted = call.has("rows") ? std::strtoull(call.value("rows").c_str(), nullptr, 10) : predictions.size();
+  Json out = Json::array();
+  for (size_t i = 0; i < std::min(wanted, predictions.size()); ++i) {
+    const Json& record = predictions[i];
+    const Json name = files.empty() ? record.value("origin", record["row"]) : Json(files.at(i));
+    out.push_back({{"sample", name}, {"row", record["row"]}, {"answers", answers_of(record, model.document)}});
+  }
+  if (call.json())
+    print_json({{"study", model.study.string()}, {"trial", model.trial}, {"predictions", out}});
+  else
+    print_predictions(out);
+  return 0;
+}
+
+}  // namespace
+
+std::vector<Verb> predict_verbs() {
+  const Flag studies{"studies", "where studies lie (studies)", "FOLDER"};
+  const Flag split{"split", "train, validation or test (test)", "SPLIT"};
+  return {
+      {"evaluate", "scores a trial's model on a split", "[STUDY | STUDY/TRIAL]", "espalier evaluate latest --split test",
+       {studies, split}, evaluate},
+      {"predict", "classes with probabilities, or numbers, of picture files or of a split", "[STUDY | STUDY/TRIAL] [FILE ...]",
+       "espalier predict latest cat.jpg dog.png",
+       {studies, split, {"study", "the study, where FILE could be taken for one (latest)", "STUDY"},
+        {"rows", "at most as many samples", "COUNT"}}, predict},
+  };
+}
 
 }  // namespace espalier::cli
