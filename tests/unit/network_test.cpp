@@ -35,8 +35,12 @@ Network small_network() {
   }
   const auto head = net.part("label");
   x = net.dense(net.global_avg_pool(x), 10);
-  net.output({.head = "label", .target = "label", .layer = x.layer, .loss = {{"name", "cross_entropy"}},
-              .metrics = {"accuracy"}, .decode = {{"kind", "class"}}});
+  net.output({.head = "label",
+              .target = "label",
+              .layer = x.layer,
+              .loss = {{"name", "cross_entropy"}},
+              .metrics = {"accuracy"},
+              .decode = {{"kind", "class"}}});
   return net;
 }
 
@@ -78,13 +82,16 @@ TEST_CASE("a clash of shapes names the part, the operation, the edge and the dim
   CHECK(message_of([&] { net.concat({a, b}); }) ==
         "E0320 both: concat does not fit its input from 'right' (8, 16, 16): height is 16, the first input's is 32");
   CHECK(message_of([&] { net.dense(a, 10); }) ==
-        "E0320 both: dense does not fit its input from 'left' (8, 32, 32): it takes a vector (features); flatten or pool before it");
+        "E0320 both: dense does not fit its input from 'left' (8, 32, 32): it takes a vector (features); flatten or "
+        "pool before it");
   CHECK(message_of([&] { net.conv(b, {.filters = 4, .kernel = 17, .padding = Padding::valid}); }) ==
-        "E0320 both: conv does not fit its input from 'right' (8, 16, 16): height is 16, less than the kernel of 17 pixels");
+        "E0320 both: conv does not fit its input from 'right' (8, 16, 16): height is 16, less than the kernel of 17 "
+        "pixels");
   CHECK(message_of([&] { net.conv(a, {.filters = 9, .groups = 8}); }) ==
         "E0320 both: conv does not fit its input from 'left' (8, 32, 32): 9 filters are not divisible into 8 groups");
-  CHECK(message_of([&] { net.normalize(image, {0.5}, {0.5}); }) ==
-        "E0320 both: normalize does not fit its input from 'image' (3, 32, 32): channels is 3, but mean lists 1 values");
+  CHECK(
+      message_of([&] { net.normalize(image, {0.5}, {0.5}); }) ==
+      "E0320 both: normalize does not fit its input from 'image' (3, 32, 32): channels is 3, but mean lists 1 values");
   CHECK(net.layers().size() == 3);
 }
 
@@ -95,7 +102,9 @@ TEST_CASE("unknown operations and settings are refused with the nearest name") {
   CHECK(message_of([&] { net.emit("conv", {x}, {{"filters", 4}, {"kernle", 3}}); }) ==
         "E0321 the network: operation conv has no setting 'kernle'");
   CHECK(message_of([&] { net.emit("conv", {x}, {}); }) == "E0321 the network: operation conv needs 'filters'");
-  CHECK(message_of([&] { net.emit("conv", {x}, {{"filters", "four"}}); }).starts_with("E0321 the network: conv has an ill-typed"));
+  CHECK(message_of([&] {
+          net.emit("conv", {x}, {{"filters", "four"}});
+        }).starts_with("E0321 the network: conv has an ill-typed"));
   CHECK(message_of([&] { net.activation(x, "rellu"); }).starts_with("E0321 there is no activation 'rellu'"));
 }
 
@@ -155,7 +164,8 @@ TEST_CASE("a document read back is the same document") {
   const Json document = net.to_json();
   CHECK(Network::from_json(document).to_json() == document);
   CHECK(Network::from_json(Json::parse(document.dump())).to_json() == document);
-  CHECK(document.at("inputs").at(0) == Json{{"name", "image"}, {"shape", {3, 32, 32}}, {"type", "uint8"}, {"layer", 0}});
+  CHECK(document.at("inputs").at(0) ==
+        Json{{"name", "image"}, {"shape", {3, 32, 32}}, {"type", "uint8"}, {"layer", 0}});
   size_t training = 0;
   for (const Json& layer : document.at("layers")) training += layer.value("when", "") == "training" ? 1 : 0;
   CHECK(training == 1);
@@ -169,7 +179,8 @@ TEST_CASE("a document whose shapes or weights do not follow is refused") {
         "E0322 layer 2 (conv, trunk/stem) has shape (8, 31, 32) in the document, but its inputs give (8, 32, 32)");
   wrong = good;
   wrong["layers"][2]["weights"][0]["shape"][0] = 9;
-  CHECK(message_of([&] { Network::from_json(wrong); }).starts_with("E0322 layer 2 (conv, trunk/stem) has other weights"));
+  CHECK(
+      message_of([&] { Network::from_json(wrong); }).starts_with("E0322 layer 2 (conv, trunk/stem) has other weights"));
   wrong = good;
   wrong["layers"][3]["in"] = {99};
   CHECK(message_of([&] { Network::from_json(wrong); }).starts_with("E0320"));

@@ -10,9 +10,9 @@ namespace espalier {
 
 /// What a network costs. Activation bytes are those of a training step for one sample in float32.
 struct Cost {
-  int64_t parameters = 0;          ///< trained
-  int64_t buffers = 0;             ///< kept but not trained (running statistics)
-  int64_t macs = 0;                ///< multiply-adds of one sample, forward
+  int64_t parameters = 0;  ///< trained
+  int64_t buffers = 0;     ///< kept but not trained (running statistics)
+  int64_t macs = 0;        ///< multiply-adds of one sample, forward
   int64_t activation_bytes = 0;
 };
 

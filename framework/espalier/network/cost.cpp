@@ -5,7 +5,8 @@ namespace espalier {
 
 Cost cost(const Layer& layer, const Network& net) {
   Cost out;
-  for (const Weight& weight : layer.weights) (weight.role == "buffer" ? out.buffers : out.parameters) += elements(weight.shape);
+  for (const Weight& weight : layer.weights)
+    (weight.role == "buffer" ? out.buffers : out.parameters) += elements(weight.shape);
   const Operation& entry = operation(layer.op);
   if (entry.macs != nullptr) {
     std::vector<Shape> in;

@@ -41,10 +41,11 @@ Output read_output(const Json& document, size_t layers) {
 void verify(const Layer& layer, const Json& document) {
   const Shape given = document.at("shape").get<Shape>();
   require(layer.shape == given, "E0322",
-          fmt::format("layer {} ({}, {}) has shape {} in the document, but its inputs give {}", layer.id, layer.op, layer.from,
-                      to_string(given), to_string(layer.shape)));
+          fmt::format("layer {} ({}, {}) has shape {} in the document, but its inputs give {}", layer.id, layer.op,
+                      layer.from, to_string(given), to_string(layer.shape)));
   require(to_document(layer).value("weights", Json::array()) == document.value("weights", Json::array()), "E0322",
-          fmt::format("layer {} ({}, {}) has other weights in the document than its operation", layer.id, layer.op, layer.from));
+          fmt::format("layer {} ({}, {}) has other weights in the document than its operation", layer.id, layer.op,
+                      layer.from));
 }
 
 }  // namespace
@@ -54,8 +55,10 @@ Json Network::to_json() const {
   for (const Layer& layer : layers_) {
     out["layers"].push_back(to_document(layer));
     if (layer.op == "input")
-      out["inputs"].push_back(
-          {{"name", layer.set.at("name")}, {"shape", layer.shape}, {"type", layer.set.at("type")}, {"layer", layer.id}});
+      out["inputs"].push_back({{"name", layer.set.at("name")},
+                               {"shape", layer.shape},
+                               {"type", layer.set.at("type")},
+                               {"layer", layer.id}});
   }
   for (const Output& output : outputs_) out["outputs"].push_back(to_document(output));
   return out;
@@ -68,7 +71,8 @@ Network Network::from_json(const Json& document) try {
   for (const Json& item : document.at("layers")) {
     const std::string op = item.at("op").get<std::string>();
     require(item.at("id").get<size_t>() == net.layers_.size(), "E0322",
-            fmt::format("layer {} stands at place {}; layers are numbered in order", item.at("id").dump(), net.layers_.size()));
+            fmt::format("layer {} stands at place {}; layers are numbered in order", item.at("id").dump(),
+                        net.layers_.size()));
     net.path_ = item.at("from").get<std::string>();
     const Json set = item.value("set", Json::object());
     if (op == "input") {

@@ -16,8 +16,13 @@ Json settings(const PoolOptions& options) {
 }  // namespace
 
 Value Network::conv(Value x, const ConvOptions& options) {
-  return emit("conv", {x}, {{"filters", options.filters}, {"kernel", options.kernel}, {"stride", options.stride},
-                            {"groups", options.groups}, {"padding", word(options.padding)}, {"bias", options.bias}});
+  return emit("conv", {x},
+              {{"filters", options.filters},
+               {"kernel", options.kernel},
+               {"stride", options.stride},
+               {"groups", options.groups},
+               {"padding", word(options.padding)},
+               {"bias", options.bias}});
 }
 
 Value Network::depthwise_conv(Value x, int64_t kernel, int64_t stride, Padding padding) {
@@ -30,7 +35,9 @@ Value Network::separable_conv(Value x, const ConvOptions& options) {
   return conv(spatial, {.filters = options.filters, .kernel = 1, .groups = options.groups, .bias = options.bias});
 }
 
-Value Network::dense(Value x, int64_t units, bool bias) { return emit("dense", {x}, {{"units", units}, {"bias", bias}}); }
+Value Network::dense(Value x, int64_t units, bool bias) {
+  return emit("dense", {x}, {{"units", units}, {"bias", bias}});
+}
 
 Value Network::batch_norm(Value x, const BatchNormOptions& options) {
   return emit("batch_norm", {x}, {{"momentum", options.momentum}, {"epsilon", options.epsilon}});

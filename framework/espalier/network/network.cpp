@@ -30,7 +30,8 @@ Json complete_settings(const Operation& operation, Json set, const std::string& 
   }
   for (const auto& [key, fallback] : operation.settings.items()) {
     if (!set.contains(key)) {
-      require(!fallback.is_null(), "E0321", fmt::format("{}: operation {} needs '{}'", place(path), operation.name, key));
+      require(!fallback.is_null(), "E0321",
+              fmt::format("{}: operation {} needs '{}'", place(path), operation.name, key));
       set[key] = fallback;
     }
   }
@@ -52,9 +53,15 @@ Network::Part::~Part() { net_.path_.resize(length_); }
 Value Network::input(const std::string& name, const Shape& shape, const std::string& type) {
   require(!shape.empty(), "E0320", fmt::format("input '{}' has no shape", name));
   for (const int64_t extent : shape)
-    require(extent > 0, "E0320", fmt::format("input '{}' has shape {}; every extent is above 0", name, to_string(shape)));
+    require(extent > 0, "E0320",
+            fmt::format("input '{}' has shape {}; every extent is above 0", name, to_string(shape)));
   const int id = static_cast<int>(layers_.size());
-  layers_.push_back({.id = id, .op = "input", .in = {}, .shape = shape, .from = path_, .set = {{"name", name}, {"type", type}},
+  layers_.push_back({.id = id,
+                     .op = "input",
+                     .in = {},
+                     .shape = shape,
+                     .from = path_,
+                     .set = {{"name", name}, {"type", type}},
                      .weights = {}});
   return {id};
 }
@@ -64,7 +71,8 @@ Value Network::emit(const std::string& op, const std::vector<Value>& in, Json se
   require(entry.shape != nullptr, "E0321", fmt::format("'{}' is declared, not emitted", op));
   require(in.size() >= entry.inputs_min && in.size() <= entry.inputs_max, "E0320",
           fmt::format("{}: {} takes {} input{}, not {}", place(path_), op,
-                      entry.inputs_max == SIZE_MAX ? fmt::format("at least {}", entry.inputs_min) : std::to_string(entry.inputs_min),
+                      entry.inputs_max == SIZE_MAX ? fmt::format("at least {}", entry.inputs_min)
+                                                   : std::to_string(entry.inputs_min),
                       entry.inputs_min == 1 ? "" : "s", in.size()));
   Layer layer{.id = static_cast<int>(layers_.size()), .op = op, .from = path_, .training_only = entry.training_only};
   layer.set = complete_settings(entry, std::move(set), path_);
@@ -81,9 +89,11 @@ Value Network::emit(const std::string& op, const std::vector<Value>& in, Json se
   } catch (const Misfit& misfit) {
     const Layer& source = layers_[static_cast<size_t>(layer.in[misfit.input])];
     Problem problem{.code = "E0320",
-                    .message = fmt::format("{}: {} does not fit its input from {}: {}", place(path_), op, edge(source), misfit.text)};
+                    .message = fmt::format("{}: {} does not fit its input from {}: {}", place(path_), op, edge(source),
+                                           misfit.text)};
     for (size_t i = 0; i < in.size() && in.size() > 1; ++i)
-      problem.notes.push_back(fmt::format("input {} comes from {}", i, edge(layers_[static_cast<size_t>(layer.in[i])])));
+      problem.notes.push_back(
+          fmt::format("input {} comes from {}", i, edge(layers_[static_cast<size_t>(layer.in[i])])));
     throw Error(problem);
   } catch (const Json::exception& error) {
     fail("E0321", fmt::format("{}: {} has an ill-typed setting: {}", place(path_), op, layer.set.dump()), error.what());
@@ -93,7 +103,8 @@ Value Network::emit(const std::string& op, const std::vector<Value>& in, Json se
 }
 
 Value Network::block(const Slot& slot, std::vector<Value> inputs) {
-  require(static_cast<bool>(builder_), "E0321", fmt::format("{}: no blocks are known here, so '{}' cannot be built", place(path_), slot.name));
+  require(static_cast<bool>(builder_), "E0321",
+          fmt::format("{}: no blocks are known here, so '{}' cannot be built", place(path_), slot.name));
   const Part scope = part(slot.name);
   return builder_(*this, slot.name, slot.settings, std::move(inputs));
 }

@@ -54,7 +54,8 @@ Shape conv_shape(const Shapes& in, const Json& set) {
   const int64_t filters = at_least(1, set, "filters");
   const int64_t groups = at_least(1, set, "groups");
   if (x[0] % groups != 0) throw Misfit{0, fmt::format("channels is {}, not divisible into {} groups", x[0], groups)};
-  if (filters % groups != 0) throw Misfit{0, fmt::format("{} filters are not divisible into {} groups", filters, groups)};
+  if (filters % groups != 0)
+    throw Misfit{0, fmt::format("{} filters are not divisible into {} groups", filters, groups)};
   return {filters, windows(x[1], set, "height"), windows(x[2], set, "width")};
 }
 
@@ -97,7 +98,8 @@ Shape normalize_shape(const Shapes& in, const Json& set) {
   for (const char* key : {"mean", "std"}) {
     const size_t given = set.at(key).size();
     if (given != 0 && static_cast<int64_t>(given) != in[0][0])
-      throw Misfit{0, fmt::format("{} is {}, but {} lists {} values", dimension(0, in[0].size()), in[0][0], key, given)};
+      throw Misfit{0,
+                   fmt::format("{} is {}, but {} lists {} values", dimension(0, in[0].size()), in[0][0], key, given)};
   }
   if (set.at("mean").empty() != set.at("std").empty()) throw Misfit{0, "mean and std are given together or not at all"};
   for (const Json& value : set.at("std"))
@@ -132,8 +134,8 @@ Shape repeat_channels_shape(const Shapes& in, const Json& set) {
 
 void require_same_rank(const Shapes& in, size_t i) {
   if (in[i].size() != in[0].size())
-    throw Misfit{i, fmt::format("its shape has {} dimensions, the first input's {} has {}", in[i].size(), to_string(in[0]),
-                                in[0].size())};
+    throw Misfit{i, fmt::format("its shape has {} dimensions, the first input's {} has {}", in[i].size(),
+                                to_string(in[0]), in[0].size())};
 }
 
 void require_same_extents(const Shapes& in, size_t i, size_t first_dimension) {
@@ -163,8 +165,7 @@ Shape concat_shape(const Shapes& in, const Json&) {
 Shape multiply_shape(const Shapes& in, const Json&) {
   const bool per_channel = in[0].size() == 3 && (in[1].size() == 1 || in[1] == Shape{in[1][0], 1, 1});
   if (!per_channel) return add_shape(in, {});
-  if (in[1][0] != in[0][0])
-    throw Misfit{1, fmt::format("channels is {}, the first input's is {}", in[1][0], in[0][0])};
+  if (in[1][0] != in[0][0]) throw Misfit{1, fmt::format("channels is {}, the first input's is {}", in[1][0], in[0][0])};
   return in[0];
 }
 
@@ -182,13 +183,24 @@ std::vector<Operation> make_operations() {
   std::vector<Operation> all = {
       {.name = "input", .inputs_min = 0, .inputs_max = 0, .settings = {{"name", required}, {"type", required}}},
       {.name = "conv",
-       .settings = {{"filters", required}, {"kernel", 3}, {"stride", 1}, {"groups", 1}, {"padding", "same"}, {"bias", false}},
-       .shape = conv_shape, .weights = conv_weights, .macs = conv_macs},
-      {.name = "dense", .settings = {{"units", required}, {"bias", true}},
-       .shape = dense_shape, .weights = dense_weights, .macs = dense_macs},
-      {.name = "batch_norm", .settings = {{"momentum", 0.1}, {"epsilon", 1e-5}}, .shape = same_shape, .weights = batch_norm_weights},
-      {.name = "normalize", .settings = {{"mean", Json::array()}, {"std", Json::array()}},
-       .shape = normalize_shape, .weights = normalize_weights},
+       .settings =
+           {{"filters", required}, {"kernel", 3}, {"stride", 1}, {"groups", 1}, {"padding", "same"}, {"bias", false}},
+       .shape = conv_shape,
+       .weights = conv_weights,
+       .macs = conv_macs},
+      {.name = "dense",
+       .settings = {{"units", required}, {"bias", true}},
+       .shape = dense_shape,
+       .weights = dense_weights,
+       .macs = dense_macs},
+      {.name = "batch_norm",
+       .settings = {{"momentum", 0.1}, {"epsilon", 1e-5}},
+       .shape = same_shape,
+       .weights = batch_norm_weights},
+      {.name = "normalize",
+       .settings = {{"mean", Json::array()}, {"std", Json::array()}},
+       .shape = normalize_shape,
+       .weights = normalize_weights},
       {.name = "scale", .settings = {{"factor", required}, {"offset", 0.0}}, .shape = same_shape},
       {.name = "max_pool", .settings = window, .shape = pool_shape},
       {.name = "avg_pool", .settings = window, .shape = pool_shape},
@@ -202,13 +214,20 @@ std::vector<Operation> make_operations() {
       {.name = "multiply", .inputs_min = 2, .inputs_max = 2, .shape = multiply_shape},
       {.name = "dropout", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
       {.name = "drop_path", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
-      {.name = "random_flip", .settings = {{"horizontal", true}, {"vertical", false}}, .shape = same_picture, .training_only = true},
-      {.name = "random_translate", .settings = {{"height", required}, {"width", required}}, .shape = same_picture, .training_only = true},
+      {.name = "random_flip",
+       .settings = {{"horizontal", true}, {"vertical", false}},
+       .shape = same_picture,
+       .training_only = true},
+      {.name = "random_translate",
+       .settings = {{"height", required}, {"width", required}},
+       .shape = same_picture,
+       .training_only = true},
       {.name = "random_rotate", .settings = {{"fraction", required}}, .shape = same_picture, .training_only = true},
       {.name = "random_zoom", .settings = {{"factor", required}}, .shape = same_picture, .training_only = true},
       {.name = "random_contrast", .settings = {{"factor", required}}, .shape = same_picture, .training_only = true},
   };
-  for (const char* name : {"relu", "silu", "gelu", "sigmoid", "tanh"}) all.push_back({.name = name, .shape = same_shape});
+  for (const char* name : {"relu", "silu", "gelu", "sigmoid", "tanh"})
+    all.push_back({.name = name, .shape = same_shape});
   return all;
 }
 
@@ -220,12 +239,14 @@ const std::vector<Operation>& operations() {
 }
 
 const Operation& operation(const std::string& name) {
-  const auto found = std::find_if(operations().begin(), operations().end(), [&](const Operation& o) { return o.name == name; });
+  const auto found =
+      std::find_if(operations().begin(), operations().end(), [&](const Operation& o) { return o.name == name; });
   if (found != operations().end()) return *found;
   std::vector<std::string> names;
   for (const Operation& o : operations()) names.push_back(o.name);
   const std::string near = nearest(name, names);
-  fail("E0321", fmt::format("there is no operation '{}'", name), near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+  fail("E0321", fmt::format("there is no operation '{}'", name),
+       near.empty() ? "" : fmt::format("did you mean '{}'?", near));
 }
 
 }  // namespace espalier

@@ -19,11 +19,11 @@ struct Operation {
 
   std::string name;
   size_t inputs_min = 1;
-  size_t inputs_max = 1;                                     ///< SIZE_MAX: any number
-  Json settings = Json::object();                            ///< name -> default; null: must be given
-  Shape (*shape)(const Shapes& in, const Json& set) = {};    ///< throws Misfit
-  std::vector<Weight> (*weights)(const Shapes& in, const Json& set) = {};      ///< nullptr: none
-  int64_t (*macs)(const Shapes& in, const Shape& out, const Json& set) = {};   ///< nullptr: none
+  size_t inputs_max = 1;                                                      ///< SIZE_MAX: any number
+  Json settings = Json::object();                                             ///< name -> default; null: must be given
+  Shape (*shape)(const Shapes& in, const Json& set) = {};                     ///< throws Misfit
+  std::vector<Weight> (*weights)(const Shapes& in, const Json& set) = {};     ///< nullptr: none
+  int64_t (*macs)(const Shapes& in, const Shape& out, const Json& set) = {};  ///< nullptr: none
   bool training_only = false;
 };
 

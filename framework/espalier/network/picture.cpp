@@ -4,14 +4,14 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
-#include <map>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstring>
+#include <map>
 
 extern char** environ;  // NOLINT: POSIX wants it declared by the program
 
@@ -85,7 +85,8 @@ pid_t start_dot(int connection) {
   pid_t child = -1;
   const int error = posix_spawnp(&child, "dot", &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error == ENOENT) fail("E0501", "graphviz is not installed, so no picture can be drawn", "install it: apt install graphviz");
+  if (error == ENOENT)
+    fail("E0501", "graphviz is not installed, so no picture can be drawn", "install it: apt install graphviz");
   if (error != 0) fail("E0501", fmt::format("graphviz cannot be started: {}", std::strerror(error)));
   return child;
 }
@@ -115,8 +116,9 @@ std::string receive_all(int connection) {
 }  // namespace
 
 std::string dot(const Network& net) {
-  std::string out = "digraph network {\n  node [shape=box, style=filled, fontname=\"Helvetica\"];\n"
-                    "  edge [fontname=\"Helvetica\", fontsize=10];\n";
+  std::string out =
+      "digraph network {\n  node [shape=box, style=filled, fontname=\"Helvetica\"];\n"
+      "  edge [fontname=\"Helvetica\", fontsize=10];\n";
   std::map<std::string, std::string> parts;
   for (const Layer& layer : net.layers()) parts[layer.from.substr(0, layer.from.find('/'))] += node(layer);
   size_t number = 0;

@@ -53,7 +53,8 @@ std::vector<Row> rows(const Network& net) {
   std::vector<Row> out = {{"", "layer (operation)", "output shape", "parameters", "inputs"}};
   for (const Layer& layer : net.layers()) {
     const Cost one = cost(layer, net);
-    out.push_back({std::to_string(layer.id), name(layer), to_string(layer.shape), grouped(one.parameters + one.buffers), inputs(layer)});
+    out.push_back({std::to_string(layer.id), name(layer), to_string(layer.shape), grouped(one.parameters + one.buffers),
+                   inputs(layer)});
   }
   return out;
 }
@@ -86,8 +87,9 @@ std::string summary(const Network& net, int width) {
   std::vector<std::string> lines;
   size_t longest = 0;
   for (const Row& row : table) {
-    std::string line = fmt::format("{:>{}}  {:<{}}  {:<{}}  {:>{}}  {}", row[0], columns[0], shortened(row[1], columns[1]),
-                                   columns[1], row[2], columns[2], row[3], columns[3], row[4]);
+    std::string line =
+        fmt::format("{:>{}}  {:<{}}  {:<{}}  {:>{}}  {}", row[0], columns[0], shortened(row[1], columns[1]), columns[1],
+                    row[2], columns[2], row[3], columns[3], row[4]);
     line.erase(line.find_last_not_of(' ') + 1);
     longest = std::max(longest, line.size());
     lines.push_back(std::move(line));

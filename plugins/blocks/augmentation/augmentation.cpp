@@ -18,10 +18,13 @@ struct Augmentation {
 
   static Schema<Params> schema() {
     return {{"flip", &Params::flip, one_of("horizontal", "none", "both"), "mirror half of the pictures"},
-            {"translate", &Params::translate, one_of(0.0, 0.05, 0.1, 0.2).within(0.0, 0.5), "largest shift, fraction of the extent"},
+            {"translate", &Params::translate, one_of(0.0, 0.05, 0.1, 0.2).within(0.0, 0.5),
+             "largest shift, fraction of the extent"},
             {"rotate", &Params::rotate, one_of(0.0, 0.03, 0.1).within(0.0, 0.5), "largest angle, fraction of a turn"},
-            {"zoom", &Params::zoom, one_of(0.0, 0.1, 0.2).within(0.0, 0.9), "largest change of size, fraction of the extent"},
-            {"contrast", &Params::contrast, one_of(0.0, 0.1, 0.2).within(0.0, 0.9), "largest change of contrast, fraction"}};
+            {"zoom", &Params::zoom, one_of(0.0, 0.1, 0.2).within(0.0, 0.9),
+             "largest change of size, fraction of the extent"},
+            {"contrast", &Params::contrast, one_of(0.0, 0.1, 0.2).within(0.0, 0.9),
+             "largest change of contrast, fraction"}};
   }
 
   static Value build(Network& net, const Params& p, Value x) {

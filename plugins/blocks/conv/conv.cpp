@@ -18,12 +18,13 @@ struct Conv {
   };
 
   static Schema<Params> schema() {
-    return {{"width", &Params::width, one_of(16, 32, 64, 128).within(1, 4096), "output channels"},
-            {"kernel", &Params::kernel, one_of(1, 3, 5, 7).within(1, 31), "pixels, square"},
-            {"stride", &Params::stride, one_of(1, 2).within(1, 8), "pixels between windows"},
-            {"batch_norm", &Params::batch_norm, yes_or_no(), "normalise before the activation"},
-            {"activation", &Params::activation, one_of("relu", "silu", "gelu", "tanh", "none"), "function of each value"},
-            {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"}};
+    return {
+        {"width", &Params::width, one_of(16, 32, 64, 128).within(1, 4096), "output channels"},
+        {"kernel", &Params::kernel, one_of(1, 3, 5, 7).within(1, 31), "pixels, square"},
+        {"stride", &Params::stride, one_of(1, 2).within(1, 8), "pixels between windows"},
+        {"batch_norm", &Params::batch_norm, yes_or_no(), "normalise before the activation"},
+        {"activation", &Params::activation, one_of("relu", "silu", "gelu", "tanh", "none"), "function of each value"},
+        {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"}};
   }
 
   static Value build(Network& net, const Params& p, Value x) {

@@ -16,10 +16,11 @@ struct Dense {
   };
 
   static Schema<Params> schema() {
-    return {{"units", &Params::units, one_of(16, 32, 64, 128, 256, 512, 1024).within(1, 65536), "features of each layer"},
-            {"layers", &Params::layers, between(1, 3).within(1, 16), "number of layers"},
-            {"batch_norm", &Params::batch_norm, yes_or_no(), "normalise before the activation"},
-            {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"}};
+    return {
+        {"units", &Params::units, one_of(16, 32, 64, 128, 256, 512, 1024).within(1, 65536), "features of each layer"},
+        {"layers", &Params::layers, between(1, 3).within(1, 16), "number of layers"},
+        {"batch_norm", &Params::batch_norm, yes_or_no(), "normalise before the activation"},
+        {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"}};
   }
 
   static Value build(Network& net, const Params& p, Value x) {

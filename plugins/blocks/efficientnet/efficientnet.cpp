@@ -9,7 +9,8 @@ namespace {
 
 /// EfficientNet, arXiv:1905.11946: (C, H, W) -> (1280 * width, H', W').
 struct Efficientnet {
-  static constexpr auto doc = "inverted residuals with squeeze and excitation, scaled together in width and depth (EfficientNet)";
+  static constexpr auto doc =
+      "inverted residuals with squeeze and excitation, scaled together in width and depth (EfficientNet)";
 
   struct Params {
     std::string version = "b0";
@@ -18,9 +19,11 @@ struct Efficientnet {
   };
 
   static Schema<Params> schema() {
-    return {{"version", &Params::version, one_of("b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"), "compound scaling"},
-            {"stem_stride", &Params::stem_stride, legal(0, 2), "of the first convolution; 0: 1 up to 64 pixels, else 2"},
-            {"drop_path", &Params::drop_path, one_of(0.0, 0.2).within(0.0, 0.95), "share of samples for which the last branch is skipped"}};
+    return {
+        {"version", &Params::version, one_of("b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"), "compound scaling"},
+        {"stem_stride", &Params::stem_stride, legal(0, 2), "of the first convolution; 0: 1 up to 64 pixels, else 2"},
+        {"drop_path", &Params::drop_path, one_of(0.0, 0.2).within(0.0, 0.95),
+         "share of samples for which the last branch is skipped"}};
   }
 
   /// A stage of the smallest version.
@@ -38,7 +41,8 @@ struct Efficientnet {
     double width;
     double depth;
   };
-  static constexpr Scaling scalings[] = {{1.0, 1.0}, {1.0, 1.1}, {1.1, 1.2}, {1.2, 1.4}, {1.4, 1.8}, {1.6, 2.2}, {1.8, 2.6}, {2.0, 3.1}};
+  static constexpr Scaling scalings[] = {{1.0, 1.0}, {1.0, 1.1}, {1.1, 1.2}, {1.2, 1.4},
+                                         {1.4, 1.8}, {1.6, 2.2}, {1.8, 2.6}, {2.0, 3.1}};
 
   static Scaling scaling(const std::string& version) {
     const bool known = version.size() == 2 && version[0] == 'b' && version[1] >= '0' && version[1] <= '7';
@@ -65,7 +69,8 @@ struct Efficientnet {
     return net.multiply(x, gate);
   }
 
-  static Value inverted_residual(Network& net, Value x, const Stage& stage, int64_t stride, int64_t channels, double drop) {
+  static Value inverted_residual(Network& net, Value x, const Stage& stage, int64_t stride, int64_t channels,
+                                 double drop) {
     const int64_t before = net.channels(x);
     Value y = x;
     if (stage.expand != 1) y = norm_silu(net, net.conv(y, {.filters = before * stage.expand, .kernel = 1}));

@@ -13,7 +13,8 @@ struct Merge {
   };
 
   static Schema<Params> schema() {
-    return {{"how", &Params::how, one_of("concat", "add"), "side by side along channels or features, or summed (equal shapes)"}};
+    return {{"how", &Params::how, one_of("concat", "add"),
+             "side by side along channels or features, or summed (equal shapes)"}};
   }
 
   static Value build(Network& net, const Params& p, const std::vector<Value>& xs) {

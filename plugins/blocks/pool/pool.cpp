@@ -15,7 +15,8 @@ struct Pool {
 
   static Schema<Params> schema() {
     return {{"kind", &Params::kind, one_of("global_avg", "global_max", "avg", "max"), "what is taken, and of what"},
-            {"kernel", &Params::kernel, one_of(2, 3, 4).within(1, 64), "pixels of a window and between windows, unless global"}};
+            {"kernel", &Params::kernel, one_of(2, 3, 4).within(1, 64),
+             "pixels of a window and between windows, unless global"}};
   }
 
   static Value build(Network& net, const Params& p, Value x) {

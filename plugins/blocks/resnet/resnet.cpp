@@ -9,7 +9,8 @@ namespace {
 /// Residual networks, arXiv:1512.03385 (v1, the stride on the 3x3 convolution) and arXiv:1603.05027 (v2):
 /// (C, H, W) -> (channels, H', W').
 struct Resnet {
-  static constexpr auto doc = "residual network: depths 8 to 56 of three stages for small pictures, 18, 34 and 50 of four";
+  static constexpr auto doc =
+      "residual network: depths 8 to 56 of three stages for small pictures, 18, 34 and 50 of four";
 
   struct Params {
     std::string version = "v1";
@@ -22,9 +23,12 @@ struct Resnet {
   static Schema<Params> schema() {
     return {{"version", &Params::version, one_of("v1", "v2"), "v2 normalises and activates before each convolution"},
             {"depth", &Params::depth, one_of(8, 14, 18, 20, 32, 34, 44, 50, 56), "number of weighted layers"},
-            {"width", &Params::width, one_of(16, 32, 64).within(0, 1024), "channels of the first stage; 0: as published, 16 or 64"},
-            {"stem", &Params::stem, one_of("auto", "small", "full"), "full shrinks the picture to a quarter; auto: above 64 pixels"},
-            {"drop_path", &Params::drop_path, one_of(0.0, 0.1, 0.2).within(0.0, 0.95), "share of samples for which the last branch is skipped"}};
+            {"width", &Params::width, one_of(16, 32, 64).within(0, 1024),
+             "channels of the first stage; 0: as published, 16 or 64"},
+            {"stem", &Params::stem, one_of("auto", "small", "full"),
+             "full shrinks the picture to a quarter; auto: above 64 pixels"},
+            {"drop_path", &Params::drop_path, one_of(0.0, 0.1, 0.2).within(0.0, 0.95),
+             "share of samples for which the last branch is skipped"}};
   }
 
   struct Plan {
@@ -58,7 +62,8 @@ struct Resnet {
 
   static Value stem(Network& net, const Plan& plan, Value x) {
     const auto part = net.part("stem");
-    x = plan.small_stem ? net.conv(x, {.filters = plan.width}) : net.conv(x, {.filters = plan.width, .kernel = 7, .stride = 2});
+    x = plan.small_stem ? net.conv(x, {.filters = plan.width})
+                        : net.conv(x, {.filters = plan.width, .kernel = 7, .stride = 2});
     if (!plan.first_activated) x = norm_relu(net, x);
     return plan.small_stem ? x : net.max_pool(x, {.kernel = 3, .padding = Padding::same});
   }

@@ -4,7 +4,8 @@ using namespace espalier;
 
 namespace {
 
-/// A plain convolutional network as VGG's (arXiv:1409.1556), with batch norm: (C, H, W) -> (width * 2^(depth - 1), H', W').
+/// A plain convolutional network as VGG's (arXiv:1409.1556), with batch norm: (C, H, W) -> (width * 2^(depth - 1), H',
+/// W').
 struct Vanilla {
   static constexpr auto doc = "stages of convolution, batch norm and ReLU, each ended by pooling";
 
@@ -20,14 +21,16 @@ struct Vanilla {
   };
 
   static Schema<Params> schema() {
-    return {{"width", &Params::width, one_of(16, 32, 64, 128).within(1, 4096), "channels of the first stage; doubled at each"},
+    return {{"width", &Params::width, one_of(16, 32, 64, 128).within(1, 4096),
+             "channels of the first stage; doubled at each"},
             {"depth", &Params::depth, between(1, 4).within(1, 8), "number of stages"},
             {"layers", &Params::layers, between(1, 2).within(1, 8), "convolutions of a stage"},
             {"kernel", &Params::kernel, one_of(3, 5, 7).within(1, 31), "pixels, square"},
             {"separable", &Params::separable, yes_or_no(), "depthwise and 1x1 convolutions for full ones"},
             {"batch_norm", &Params::batch_norm, yes_or_no(), "normalise before the activation"},
             {"max_pooling", &Params::max_pooling, yes_or_no(), "halve by max pooling, else by a stride of 2"},
-            {"dropout", &Params::dropout, between(0.0, 0.5).within(0.0, 0.95), "fraction of features zeroed after a stage"}};
+            {"dropout", &Params::dropout, between(0.0, 0.5).within(0.0, 0.95),
+             "fraction of features zeroed after a stage"}};
   }
 
   static Value layer(Network& net, const Params& p, Value x, int64_t width, int64_t stride) {

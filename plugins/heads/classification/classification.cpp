@@ -16,10 +16,13 @@ struct Classification {
   };
 
   static Schema<Params> schema() {
-    return {{"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"},
-            {"pooling", &Params::pooling, one_of("global_avg", "global_max", "flatten"), "how pictures become features"},
-            {"label_smoothing", &Params::label_smoothing, one_of(0.0, 0.1, 0.2, 0.3), "share of the target spread over all classes"},
-            {"class_weights", &Params::class_weights, one_of("none", "balanced"), "balanced: rare classes count as much as frequent ones"}};
+    return {
+        {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"},
+        {"pooling", &Params::pooling, one_of("global_avg", "global_max", "flatten"), "how pictures become features"},
+        {"label_smoothing", &Params::label_smoothing, one_of(0.0, 0.1, 0.2, 0.3),
+         "share of the target spread over all classes"},
+        {"class_weights", &Params::class_weights, one_of("none", "balanced"),
+         "balanced: rare classes count as much as frequent ones"}};
   }
 
   static std::vector<ColumnKind> accepts() { return {ColumnKind::class_label, ColumnKind::class_labels}; }
@@ -33,7 +36,8 @@ struct Classification {
   static HeadOutput build(Network& net, const Params& p, Value x, const Target& target) {
     const bool several = target.kind == ColumnKind::class_labels;
     require(target.names.size() >= (several ? 1U : 2U), "E0312",
-            "'" + target.column + "' has " + std::to_string(target.names.size()) + " classes; classification needs two or more");
+            "'" + target.column + "' has " + std::to_string(target.names.size()) +
+                " classes; classification needs two or more");
     const bool binary = !several && target.names.size() == 2;
     x = net.dropout(features(net, p, x), p.dropout);
     HeadOutput out;

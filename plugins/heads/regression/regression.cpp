@@ -15,9 +15,11 @@ struct Regression {
   };
 
   static Schema<Params> schema() {
-    return {{"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"},
-            {"pooling", &Params::pooling, one_of("global_avg", "global_max", "flatten"), "how pictures become features"},
-            {"loss", &Params::loss, one_of("mse", "mae", "huber"), "what is minimised, in standard deviations of the target"}};
+    return {
+        {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"},
+        {"pooling", &Params::pooling, one_of("global_avg", "global_max", "flatten"), "how pictures become features"},
+        {"loss", &Params::loss, one_of("mse", "mae", "huber"),
+         "what is minimised, in standard deviations of the target"}};
   }
 
   static std::vector<ColumnKind> accepts() { return {ColumnKind::number, ColumnKind::numbers}; }
@@ -30,7 +32,8 @@ struct Regression {
 
   static HeadOutput build(Network& net, const Params& p, Value x, const Target& target) {
     const bool several = target.kind == ColumnKind::numbers;
-    require(!several || !target.names.empty(), "E0312", "'" + target.column + "' has no numbers; regression needs one or more");
+    require(!several || !target.names.empty(), "E0312",
+            "'" + target.column + "' has no numbers; regression needs one or more");
     x = net.dropout(features(net, p, x), p.dropout);
     HeadOutput out;
     out.output = net.dense(x, several ? static_cast<int64_t>(target.names.size()) : 1);
