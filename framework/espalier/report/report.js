@@ -26,10 +26,20 @@
   const duration = (s) => !isNumber(s) ? "–" : s < 60 ? s.toFixed(1) + " s" : s < 3600 ? Math.floor(s / 60) + " min " + Math.round(s % 60) + " s" : Math.floor(s / 3600) + " h " + Math.round(s % 3600 / 60) + " min";
   const bare = (name) => name.replace(/^(val_|test_)/, "").replace(/\.(val_|test_)/, ".");
 
+  // The shortest endings that still tell names apart: "depth" for "trunk.vanilla.depth".
+  const shortNames = (names) => names.map((name) => {
+    const parts = name.split(".");
+    for (let n = 1; n < parts.length; ++n) {
+      const ending = parts.slice(-n).join(".");
+      if (names.filter((other) => other === ending || other.endsWith("." + ending)).length === 1) return ending;
+    }
+    return name;
+  });
+
   const table = (heads, rows, classes = []) => element("div", {class: "scroll"}, element("table", {},
     element("thead", {}, element("tr", {}, heads.map((head, i) => element("th", {class: rows.some((row) => isNumber(row[i])) ? "number" : ""}, head)))),
     element("tbody", {}, rows.map((row, r) => element("tr", {class: classes[r] || ""},
-      row.map((cell) => element("td", {class: isNumber(cell) ? "number" : ""}, isNumber(cell) ? number(cell) : cell ?? "–")))))));
+      row.map((cell, i) => element("td", {class: rows.some((other) => isNumber(other[i])) ? "number" : ""}, isNumber(cell) ? number(cell) : cell ?? "–")))))));
 
   const chart = (make, height) => {
     if (typeof Chart === "undefined") return null;
@@ -104,7 +114,7 @@
     const names = [...new Set(study.trials.flatMap((t) => Object.keys(t.settings)))].sort();
     const sorted = [...study.trials].sort((a, b) => isNumber(a.objective) && isNumber(b.objective) ? (better(a.objective, b.objective) ? -1 : a.objective === b.objective ? a.number - b.number : 1) : isNumber(b.objective) - isNumber(a.objective) || a.number - b.number);
     const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? t.objective : "–", ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
-    section("Leaderboard", "", table(["trial", metric, ...names, "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")));
+    section("Leaderboard", "", table(["trial", metric, ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")));
   };
 
   const curves = () => {
