@@ -1,0 +1,114 @@
+#include "espalier/pipeline/build.h"
+#include "espalier/pipeline/graph.h"
+#include "espalier/pipeline/layer.h"
+#include "espalier/pipeline/layers.h"
+#include "espalier/pipeline/resolve.h"
+#include "espalier/pipeline/sections.h"
+#include "espalier/spec/expression.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace espalier {
+
+namespace {
+
+/// Columns and shapes, or the reason why they are unknown.
+bool sketch(Pipeline& pipeline, const Assignments& assignments, const Registry& registry, Problems& problems) {
+  const Leaf* source = assignments.find("data.dataset");
+  if (source == nullptr) source = assignments.find("data.reader");
+  if (source == nullptr) return false;
+  try {
+    pipeline.sketch = sketch_data(pipeline.data, [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); });
+    return true;
+  } catch (const Error& error) {
+    for (Problem problem : error.problems()) {
+      if (problem.where.line == 0) problem.where = source->value.place.position();
+      problems.add(std::move(problem));
+    }
+    return false;
+  }
+}
+
+/// Builds the first configuration: clashes of shapes are told at the node that cannot be built.
+std::string build_first(Pipeline& pipeline, const Assignments& assignments, const Registry& registry, Problems& problems) {
+  const Network network = build_network(pipeline, first_settings(pipeline.space), registry, [&](const std::string& node, const Error& error) {
+    const Leaf* at = assignments.find(node + ".block");
+    if (at == nullptr) at = assignments.find(node + ".head");
+    for (Problem problem : error.problems()) {
+      if (at != nullptr && problem.where.line == 0) problem.where = at->value.place.position();
+      problems.add(std::move(problem));
+    }
+  });
+  if (network.outputs().size() != 1) return "val_loss";
+  const Output& only = network.outputs().front();
+  return only.metrics.empty() ? "val_loss" : "val_" + only.metrics.front();
+}
+
+/// Names in constraints are settings or measures; a bare word beside a comparison may be text.
+void check_constraints(const Pipeline& pipeline, const Assignments& assignments, Problems& problems) {
+  std::vector<std::string> known = {"parameters", "macs", "latency", "memory", "time"};
+  for (const auto& [path, origin] : pipeline.origins) known.push_back(path);
+  for (const Axis& axis : pipeline.space.axes) known.push_back(axis.name);
+  const Leaf* leaf = assignments.find("search.constraints");
+  const auto is_known = [&](const std::string& name) {
+    if (std::ranges::find(known, name) != known.end()) return true;
+    const size_t dot = name.find('.');
+    const auto fits = [&](const std::string& full) {
+      const size_t second = full.find('.', std::min(dot, full.size()) + 1);
+      return dot != std::string::npos && second != std::string::npos && full.substr(0, dot) + full.substr(second) == name;
+    };
+    return std::ranges::any_of(known, fits);
+  };
+  for (const std::string& text : pipeline.search.constraints) {
+    const Expression expression = parse_expression(text);
+    const std::vector<std::string> texts = possible_texts(expression);
+    for (const std::string& name : names(expression)) {
+      if (is_known(name) || (std::ranges::find(texts, name) != texts.end() && name.find('.') == std::string::npos)) continue;
+      const std::string near = nearest(name, known);
+      problems.add("E0703", fmt::format("'{}' is neither a setting nor a measure", name), leaf != nullptr ? leaf->value.place : Place{},
+                   near.empty() ? "" : fmt::format("did you mean '{}'?", near), {"measures: parameters, macs, latency, memory, time"});
+    }
+  }
+}
+
+}  // namespace
+
+Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry) {
+  Pipeline pipeline;
+  pipeline.file = request.file;
+  pipeline.name = request.file.stem().string();
+  pipeline.text = read_text(request.file);
+  pipeline.data.dataset_paths = request.dataset_paths;
+  pipeline.data.cache = request.cache;
+  pipeline.data.pipeline_folder = request.file.parent_path();
+  pipeline.resolved = {{"graph", Json::object()}};
+
+  Problems problems;
+  const Catalogue catalogue(registry);
+  Assignments assignments;
+  if (!read_layers(request, catalogue, assignments, problems)) problems.raise();
+  for (const std::string needed : {"data", "graph"}) {
+    const bool there = needed == "graph" ? !assignments.nodes().empty() : assignments.any_below(needed) || assignments.find(needed) != nullptr;
+    if (!there)
+      problems.add(Problem{.code = "E0213", .message = fmt::format("the pipeline has no '{}'", needed), .where = {.file = request.file.string()}});
+  }
+
+  Resolver resolver(catalogue, assignments, pipeline, problems);
+  resolver.run();
+  SectionReader sections(catalogue, assignments, pipeline, problems);
+  sections.data();
+  const bool columns_known = problems.empty() || !pipeline.data.data.is_null() ? sketch(pipeline, assignments, registry, problems) : false;
+  GraphChecker(catalogue, assignments, pipeline, problems).run(columns_known);
+  std::string metric = "val_loss";
+  if (problems.empty() && columns_known) metric = build_first(pipeline, assignments, registry, problems);
+  sections.search([&] { return metric; });
+  sections.run();
+  check_constraints(pipeline, assignments, problems);
+  resolver.note_unused();
+  problems.raise();
+  return pipeline;
+}
+
+}  // namespace espalier

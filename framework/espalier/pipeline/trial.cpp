@@ -1,0 +1,121 @@
+#include "espalier/network/analysis.h"
+#include "espalier/pipeline/build.h"
+#include "espalier/spec/expression.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace espalier {
+
+namespace {
+
+/// {"sgd": {...}} becomes {"name": "sgd", ...}.
+Json named(const Json& choice) {
+  if (!choice.is_object() || choice.empty()) return choice;
+  Json out = choice.begin().value();
+  out["name"] = choice.begin().key();
+  return out;
+}
+
+/// `train` as the trainer reads it.
+Json trainer_settings(const Json& train) {
+  Json out = train;
+  const Json& epochs = train.at("epochs");
+  out["epochs"] = epochs.is_number() ? Json{{"count", epochs}} : epochs.begin().value();
+  out["optimizer"] = named(train.at("optimizer"));
+  out["schedule"] = named(train.at("schedule"));
+  const Json average = named(train.at("average"));
+  out["average"] = average.at("name") == "none" ? Json("none") : average;
+  return out;
+}
+
+/// A setting's value under these settings, or null: what constraints see.
+Json value_of(const Pipeline& pipeline, const Settings& settings, const std::string& name) {
+  if (const auto found = settings.find(name); found != settings.end()) return found->second;
+  for (const Axis& axis : pipeline.space.axes)
+    if (axis.name == name) return {};  // searched, but not chosen here
+  const size_t dot = name.find('.');
+  if (dot == std::string::npos) return {};
+  const std::string top = name.substr(0, dot);
+  const Json* node = nullptr;
+  if (top == "train" || top == "search" || top == "data") node = &pipeline.resolved.at(top);
+  else if (pipeline.resolved.at("graph").contains(top)) node = &pipeline.resolved.at("graph").at(top);
+  else return {};
+  Json at = settled(pipeline, *node, top, settings);
+  if (top != "train" && top != "search" && top != "data") {
+    const std::string chosen = chosen_name(pipeline, top, settings);
+    const std::string key = name.substr(dot + 1, name.find('.', dot + 1) - dot - 1);
+    if (key == "block" || key == "head") return name.find('.', dot + 1) == std::string::npos ? Json(chosen) : Json();
+    // Settings of a block that is not chosen are unknown; `trunk.depth` is the chosen block's.
+    if (key == chosen) return value_of(pipeline, settings, top + name.substr(dot + 1 + key.size()));
+    if (at.at(chosen).contains(key)) at = at.at(chosen);
+    else if (pipeline.resolved.at("graph").at(top).contains(key) && at.at(key).is_object()) return {};
+  }
+  for (size_t start = dot + 1; start < name.size();) {
+    const size_t end = std::min(name.find('.', start), name.size());
+    const std::string key = name.substr(start, end - start);
+    start = end + 1;
+    if (at.is_array() && key.find_first_not_of("0123456789") == std::string::npos && std::stoul(key) < at.size()) at = Json(at[std::stoul(key)]);
+    else if (at.is_object() && at.contains(key)) at = Json(at.at(key));
+    else return {};
+  }
+  return at.is_object() && !at.empty() ? Json(at.begin().key()) : at;
+}
+
+}  // namespace
+
+Json train_settings(const Pipeline& pipeline, const Settings& settings) {
+  return settled(pipeline, pipeline.resolved.at("train"), "train", settings);
+}
+
+Json trial_document(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Preparation& data,
+                    const std::string& study, int64_t number) {
+  const Network network = build_network(pipeline, settings, registry);
+  Json inputs = Json::object();
+  Json targets = Json::object();
+  for (const Layer& layer : network.layers())
+    if (layer.op == "input") inputs[layer.from] = layer.from;
+  for (const Output& output : network.outputs()) targets[output.head] = output.target;
+  Json seeds = Json::object();
+  const uint64_t seed = derive_seed(derive_seed(pipeline.seed, "trial"), static_cast<uint64_t>(number));
+  for (const char* stream : {"init", "order", "augment", "dropout"}) seeds[stream] = std::to_string(derive_seed(seed, stream));
+  return {{"format", 1},
+          {"study", study},
+          {"number", number},
+          {"settings", Json(settings)},
+          {"network", network.to_json()},
+          {"data", {{"cache", data.folder.string()}, {"key", data.key}, {"splits", data.splits.string()}, {"inputs", inputs},
+                    {"targets", targets}}},
+          {"train", trainer_settings(train_settings(pipeline, settings))},
+          {"objective", {{"metric", pipeline.search.objective.metric}, {"maximize", pipeline.search.objective.maximize}}},
+          {"seeds", seeds}};
+}
+
+bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry) {
+  if (pipeline.search.constraints.empty() && pipeline.search.limit_bytes <= 0.0) return true;
+  std::optional<Network> network;
+  const auto measured = [&]() -> const Network& {
+    if (!network) network.emplace(build_network(pipeline, settings, registry));
+    return *network;
+  };
+  const auto batch = [&] { return train_settings(pipeline, settings).at("batch").get<int64_t>(); };
+  const Lookup lookup = [&](const std::string& name) -> Json {
+    if (name == "parameters") return cost(measured()).parameters;
+    if (name == "macs") return cost(measured()).macs;
+    if (name == "memory") return training_memory(measured(), batch());
+    if (name == "latency" || name == "time") return {};
+    return value_of(pipeline, settings, name);
+  };
+  try {
+    for (const std::string& text : pipeline.search.constraints)
+      if (holds(parse_expression(text), lookup) == std::optional<bool>(false)) return false;
+  } catch (const Error& error) {
+    // Settings whose shapes clash cannot be trained: they are redrawn as well.
+    if (error.problems().front().code == "E0320") return false;
+    throw;
+  }
+  return true;
+}
+
+}  // namespace espalier
