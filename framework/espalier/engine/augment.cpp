@@ -1,0 +1,144 @@
+#include "espalier/engine/augment.h"
+
+#include "espalier/error.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+namespace espalier::engine {
+
+namespace {
+
+/// Mirrors an index that left 0..extent-1 without repeating the border, as often as needed.
+int64_t reflect(int64_t i, int64_t extent) {
+  if (extent == 1) return 0;
+  const int64_t period = 2 * (extent - 1);
+  i = ((i % period) + period) % period;
+  return i < extent ? i : period - i;
+}
+
+/// Copies pixels of channels-last memory: runs of neighbouring columns at once.
+void remap_pictures(const float* from, float* to, const int64_t* ys, const int64_t* xs, const at::IntArrayRef& sizes) {
+  const int64_t channels = sizes[1];
+  const int64_t height = sizes[2];
+  const int64_t width = sizes[3];
+  const auto pixel = static_cast<size_t>(channels) * sizeof(float);
+  at::parallel_for(0, sizes[0], 8, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t* columns = xs + b * width;
+      for (int64_t y = 0; y < height; ++y) {
+        const float* row = from + (b * height + ys[b * height + y]) * width * channels;
+        float* out = to + (b * height + y) * width * channels;
+        for (int64_t x = 0; x < width;) {
+          int64_t run = 1;
+          while (x + run < width && columns[x + run] == columns[x] + run) ++run;
+          std::memcpy(out + x * channels, row + columns[x] * channels, static_cast<size_t>(run) * pixel);
+          x += run;
+        }
+      }
+    }
+  });
+}
+
+at::Tensor flip(const Json& set, const at::Tensor& x, Random& random) {
+  const int64_t batch = x.size(0);
+  const bool horizontal = set.value("horizontal", true);
+  const bool vertical = set.value("vertical", false);
+  at::Tensor ys = at::empty({batch, x.size(2)}, at::kLong);
+  at::Tensor xs = at::empty({batch, x.size(3)}, at::kLong);
+  const auto fill = [&](at::Tensor& indices, int64_t b, bool mirrored) {
+    const int64_t extent = indices.size(1);
+    auto* row = indices.data_ptr<int64_t>() + b * extent;
+    for (int64_t i = 0; i < extent; ++i) row[i] = mirrored ? extent - 1 - i : i;
+  };
+  for (int64_t b = 0; b < batch; ++b) {
+    const uint64_t bits = random.bits();
+    fill(xs, b, horizontal && (bits >> 63U) != 0);
+    fill(ys, b, vertical && ((bits >> 62U) & 1U) != 0);
+  }
+  return remap(x, ys, xs);
+}
+
+at::Tensor translate(const Json& set, const at::Tensor& x, Random& random) {
+  const int64_t batch = x.size(0);
+  const bool nearest_pixel = set.value("padding", std::string("reflect")) == "nearest";
+  const auto indices = [&](int64_t extent, double fraction) {
+    at::Tensor all = at::empty({batch, extent}, at::kLong);
+    const auto most = static_cast<int64_t>(std::lround(fraction * static_cast<double>(extent)));
+    for (int64_t b = 0; b < batch; ++b) {
+      const int64_t shift = random.below(2 * most + 1) - most;
+      auto* row = all.data_ptr<int64_t>() + b * extent;
+      for (int64_t i = 0; i < extent; ++i)
+        row[i] = nearest_pixel ? std::clamp<int64_t>(i + shift, 0, extent - 1) : reflect(i + shift, extent);
+    }
+    return all;
+  };
+  const at::Tensor ys = indices(x.size(2), set.value("height", 0.0));
+  const at::Tensor xs = indices(x.size(3), set.value("width", 0.0));
+  return remap(x, ys, xs);
+}
+
+/// Turns by `turn` (radians) and magnifies by 1 / `size` about the middle of each picture.
+at::Tensor affine(const at::Tensor& x, double most_turn, double most_zoom, Random& random) {
+  const int64_t batch = x.size(0);
+  const double aspect = static_cast<double>(x.size(2)) / static_cast<double>(x.size(3));
+  at::Tensor theta = at::zeros({batch, 2, 3});
+  auto* values = theta.data_ptr<float>();
+  for (int64_t b = 0; b < batch; ++b) {
+    const double turn = most_turn * (2.0 * random.uniform() - 1.0);
+    const double size = 1.0 + most_zoom * (2.0 * random.uniform() - 1.0);
+    values[b * 6 + 0] = static_cast<float>(size * std::cos(turn));
+    values[b * 6 + 1] = static_cast<float>(-size * std::sin(turn) * aspect);
+    values[b * 6 + 3] = static_cast<float>(size * std::sin(turn) / aspect);
+    values[b * 6 + 4] = static_cast<float>(size * std::cos(turn));
+  }
+  const at::Tensor grid = at::affine_grid_generator(theta, x.sizes(), false).to(x.scalar_type());
+  constexpr int64_t bilinear = 0;
+  constexpr int64_t reflection = 2;
+  return at::grid_sampler_2d(x, grid, bilinear, reflection, false).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor contrast(const Json& set, const at::Tensor& x, Random& random) {
+  const double factor = set.value("factor", 0.0);
+  at::Tensor factors = at::empty({x.size(0), 1, 1, 1});
+  for (int64_t b = 0; b < x.size(0); ++b)
+    factors.data_ptr<float>()[b] = static_cast<float>(1.0 + factor * (2.0 * random.uniform() - 1.0));
+  const at::Tensor mean = x.mean(at::IntArrayRef{2, 3}, true);
+  return (x - mean) * factors.to(x.scalar_type()) + mean;
+}
+
+}  // namespace
+
+bool is_augmentation(const std::string& op) {
+  return op == "random_flip" || op == "random_translate" || op == "random_rotate" || op == "random_zoom" ||
+         op == "random_contrast";
+}
+
+at::Tensor remap(const at::Tensor& x, const at::Tensor& ys, const at::Tensor& xs) {
+  const bool tracked = x.requires_grad() && at::GradMode::is_enabled();
+  if (!tracked && x.scalar_type() == at::kFloat) {
+    const at::Tensor from = x.contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor to = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
+    remap_pictures(from.data_ptr<float>(), to.data_ptr<float>(), ys.data_ptr<int64_t>(), xs.data_ptr<int64_t>(), x.sizes());
+    return to;
+  }
+  const int64_t batch = x.size(0);
+  const at::Tensor samples = at::arange(batch, at::kLong).view({batch, 1, 1});
+  return x.permute({0, 2, 3, 1}).index({samples, ys.view({batch, -1, 1}), xs.view({batch, 1, -1})}).permute({0, 3, 1, 2});
+}
+
+at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Random& random) {
+  if (op == "random_flip") return flip(set, x, random);
+  if (op == "random_translate") return translate(set, x, random);
+  if (op == "random_rotate") return affine(x, 2.0 * std::numbers::pi * set.value("fraction", 0.0), 0.0, random);
+  if (op == "random_zoom") return affine(x, 0.0, set.value("factor", 0.0), random);
+  if (op == "random_contrast") return contrast(set, x, random);
+  fail("E0413", "no augmentation is called '" + op + "'");
+}
+
+}  // namespace espalier::engine

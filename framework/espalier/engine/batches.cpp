@@ -1,0 +1,119 @@
+#include "espalier/engine/batches.h"
+
+#include "espalier/error.h"
+#include "espalier/random.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace espalier::engine {
+
+namespace {
+
+std::map<std::string, std::string> names(const Json& data, const char* key) {
+  return data.value(key, std::map<std::string, std::string>());
+}
+
+template <class T>
+at::Tensor numbers(const ColumnView& column, std::span<const int64_t> rows, at::ScalarType type) {
+  const int64_t width = elements(column.shape);
+  at::Tensor out = at::empty({static_cast<int64_t>(rows.size()), width}, type);
+  const T* from = column.as<T>();
+  const auto copy = [&](auto* to) {
+    using Out = std::remove_pointer_t<decltype(to)>;
+    for (const int64_t row : rows)
+      for (int64_t i = 0; i < width; ++i) *to++ = static_cast<Out>(from[row * width + i]);
+  };
+  if (type == at::kLong) {
+    copy(out.data_ptr<int64_t>());
+  } else {
+    copy(out.data_ptr<float>());
+  }
+  return out;
+}
+
+at::Tensor gather_numbers(const ColumnView& column, std::span<const int64_t> rows, at::ScalarType type) {
+  if (column.type == "int64") return numbers<int64_t>(column, rows, type);
+  if (column.type == "float32") return numbers<float>(column, rows, type);
+  if (column.type == "uint8") return numbers<uint8_t>(column, rows, type);
+  fail("E2090", "column '" + column.name + "' is of type " + column.type + ", which no network takes");
+}
+
+}  // namespace
+
+at::Tensor pictures(const uint8_t* values, const Shape& shape, std::span<const int64_t> rows) {
+  const auto batch = static_cast<int64_t>(rows.size());
+  at::Tensor out = at::empty({batch, shape.at(2), shape.at(0), shape.at(1)}, at::TensorOptions().dtype(at::kFloat),
+                             at::MemoryFormat::ChannelsLast);
+  const int64_t size = elements(shape);
+  auto* to = out.data_ptr<float>();
+  at::parallel_for(0, batch, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const uint8_t* from = values + rows[static_cast<size_t>(b)] * size;
+      float* sample = to + b * size;
+      for (int64_t i = 0; i < size; ++i) sample[i] = static_cast<float>(from[i]);
+    }
+  });
+  return out;
+}
+
+Batches::Batches(const Json& data, const Network& net)
+    : prepared_(Prepared::open(data.at("cache").get<std::string>())),
+      splits_(read_splits(data.at("splits").get<std::string>())),
+      input_columns_(names(data, "inputs")),
+      target_columns_(names(data, "targets")) {
+  for (const Layer& layer : net.layers()) {
+    if (layer.op != "input") continue;
+    const std::string name = layer.set.at("name").get<std::string>();
+    input_columns_.try_emplace(name, name);
+  }
+  for (const Output& output : net.outputs()) target_columns_.try_emplace(output.head, output.target);
+  for (const auto& [name, column] : input_columns_) prepared_.column(column);
+  for (const auto& [head, column] : target_columns_) prepared_.column(column);
+}
+
+const std::vector<int64_t>& Batches::split(const std::string& name) const {
+  if (name == "train") return splits_.train;
+  if (name == "validation") return splits_.validation;
+  if (name == "test") return splits_.test;
+  fail("E0416", "no split is called '" + name + "'", "train, validation and test are there");
+}
+
+Inputs Batches::inputs(std::span<const int64_t> rows) const {
+  Inputs all;
+  for (const auto& [name, column_name] : input_columns_) {
+    const ColumnView& column = prepared_.column(column_name);
+    all[name] = column.kind == ColumnKind::image ? pictures(column.as<uint8_t>(), column.shape, rows)
+                                                 : gather_numbers(column, rows, at::kFloat);
+  }
+  return all;
+}
+
+const ColumnView& Batches::target_column(const std::string& head) const {
+  return prepared_.column(target_columns_.at(head));
+}
+
+at::Tensor Batches::target(const std::string& head, std::span<const int64_t> rows) const {
+  const ColumnView& column = target_column(head);
+  if (column.kind == ColumnKind::class_label) return gather_numbers(column, rows, at::kLong).flatten();
+  return gather_numbers(column, rows, at::kFloat);
+}
+
+Batch Batches::gather(std::span<const int64_t> rows, bool with_targets) const {
+  Batch batch{.inputs = inputs(rows), .targets = {}, .rows = static_cast<int64_t>(rows.size())};
+  if (!with_targets) return batch;
+  for (const auto& [head, column] : target_columns_) batch.targets[head] = target(head, rows);
+  return batch;
+}
+
+std::vector<int64_t> shuffled(const std::vector<int64_t>& rows, uint64_t seed, int64_t epoch) {
+  std::vector<int64_t> order = rows;
+  Random random(derive_seed(seed, static_cast<uint64_t>(epoch)));
+  for (size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+  return order;
+}
+
+}  // namespace espalier::engine

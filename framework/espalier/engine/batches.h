@@ -1,0 +1,54 @@
+#pragma once
+
+#include "espalier/data/prepared.h"
+#include "espalier/engine/executor.h"
+#include "espalier/json.h"
+#include "espalier/network.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace espalier::engine {
+
+/// Targets by head: int64 classes (B), or float (B, K).
+using Targets = std::map<std::string, at::Tensor>;
+
+struct Batch {
+  Inputs inputs;
+  Targets targets;
+  int64_t rows = 0;
+};
+
+/// Gathers rows of mapped columns into tensors: pictures become float (B, C, H, W) in channels-last memory.
+class Batches {
+ public:
+  /// `data` is the trial's {"cache", "splits", "inputs", "targets"}. Throws E2xxx.
+  Batches(const Json& data, const Network& net);
+
+  const Splits& splits() const { return splits_; }
+  /// Rows of "train", "validation" or "test"; throws E0416 for another name.
+  const std::vector<int64_t>& split(const std::string& name) const;
+  const Prepared& prepared() const { return prepared_; }
+  Batch gather(std::span<const int64_t> rows, bool with_targets = true) const;
+  Inputs inputs(std::span<const int64_t> rows) const;
+  at::Tensor target(const std::string& head, std::span<const int64_t> rows) const;
+  const ColumnView& target_column(const std::string& head) const;
+
+ private:
+  Prepared prepared_;
+  Splits splits_;
+  std::map<std::string, std::string> input_columns_;
+  std::map<std::string, std::string> target_columns_;
+};
+
+/// The rows of an epoch in its order: depends on seed and epoch alone (counted from 0).
+std::vector<int64_t> shuffled(const std::vector<int64_t>& rows, uint64_t seed, int64_t epoch);
+
+/// Pictures (B, H, W, C) of bytes as float tensor (B, C, H, W), channels last.
+at::Tensor pictures(const uint8_t* values, const Shape& height_width_channels, std::span<const int64_t> rows);
+
+}  // namespace espalier::engine

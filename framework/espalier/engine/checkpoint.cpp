@@ -1,0 +1,167 @@
+#include "espalier/engine/checkpoint.h"
+
+#include "espalier/error.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+
+namespace espalier::engine {
+
+namespace {
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+  void add(const void* bytes, size_t count) { EVP_DigestUpdate(context_.get(), bytes, count); }
+  std::string hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    EVP_DigestFinal_ex(context_.get(), digest.data(), &length);
+    constexpr const char* digits = "0123456789abcdef";
+    std::string text;
+    for (unsigned i = 0; i < length; ++i) {
+      text.push_back(digits[digest[i] >> 4U]);
+      text.push_back(digits[digest[i] & 15U]);
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+/// An open file that closes itself.
+class File {
+ public:
+  File(const std::filesystem::path& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+    require(descriptor_ >= 0, "E0418", "cannot open " + path.string() + ": " + std::strerror(errno));
+  }
+  ~File() { ::close(descriptor_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  void write(const void* bytes, size_t count) const {
+    const char* from = static_cast<const char*>(bytes);
+    while (count > 0) {
+      const ssize_t n = ::write(descriptor_, from, count);
+      if (n < 0 && errno == EINTR) continue;
+      require(n > 0, "E0418", "cannot write " + path_.string() + ": " + std::strerror(errno));
+      from += n;
+      count -= static_cast<size_t>(n);
+    }
+  }
+  void flush() const { require(::fsync(descriptor_) == 0, "E0418", "cannot flush " + path_.string() + ": " + std::strerror(errno)); }
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+std::string header_of(const TensorFile& content, const std::string& hash) {
+  Json header = Json::object();
+  header["__metadata__"] = {{"format", "espalier 1"}, {"sha256", hash}, {"state", content.state.dump()}};
+  size_t offset = 0;
+  for (const auto& [name, tensor] : content.tensors) {
+    const size_t bytes = tensor.values.size() * sizeof(float);
+    header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+[[noreturn]] void damaged(const std::filesystem::path& file, const std::string& why) {
+  fail("E0419", file.string() + " is damaged: " + why, "remove it; training goes on from an earlier checkpoint");
+}
+
+}  // namespace
+
+std::string write_tensors(const std::filesystem::path& file, const TensorFile& content) {
+  Sha256 sum;
+  for (const auto& [name, tensor] : content.tensors) sum.add(tensor.values.data(), tensor.values.size() * sizeof(float));
+  const std::string hash = sum.hex();
+  const std::string header = header_of(content, hash);
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  std::filesystem::create_directories(folder);
+  const std::filesystem::path temporary = folder / ("." + file.filename().string() + "." + std::to_string(::getpid()));
+  {
+    const File out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    std::array<unsigned char, 8> length{};
+    for (size_t i = 0; i < 8; ++i) length[i] = static_cast<unsigned char>(header.size() >> (8 * i));
+    out.write(length.data(), length.size());
+    out.write(header.data(), header.size());
+    for (const auto& [name, tensor] : content.tensors) out.write(tensor.values.data(), tensor.values.size() * sizeof(float));
+    out.flush();
+  }
+  std::filesystem::rename(temporary, file);
+  File(folder, O_RDONLY | O_DIRECTORY).flush();
+  return hash;
+}
+
+TensorFile read_tensors(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) fail("E0419", "cannot open " + file.string());
+  const auto size = std::filesystem::file_size(file);
+  std::array<unsigned char, 8> length{};
+  in.read(reinterpret_cast<char*>(length.data()), 8);
+  uint64_t header_size = 0;
+  for (size_t i = 0; i < 8; ++i) header_size |= static_cast<uint64_t>(length[i]) << (8 * i);
+  if (!in || header_size > size || size < 8 + header_size) damaged(file, "its header is cut off");
+  std::string text(header_size, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(header_size));
+  const Json header = Json::parse(text, nullptr, false);
+  if (!header.is_object()) damaged(file, "its header is not JSON");
+  const uint64_t bytes = size - 8 - header_size;
+  std::vector<float> all(bytes / sizeof(float));
+  in.read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size() * sizeof(float)));
+  if (!in) damaged(file, "it cannot be read to its end");
+  const Json metadata = header.value("__metadata__", Json::object());
+  Sha256 sum;
+  sum.add(all.data(), all.size() * sizeof(float));
+  if (metadata.contains("sha256") && metadata["sha256"] != sum.hex()) damaged(file, "its SHA-256 is another");
+  TensorFile content;
+  if (metadata.contains("state")) content.state = Json::parse(metadata["state"].get<std::string>());
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") continue;
+    const auto begin = entry.at("data_offsets").at(0).get<uint64_t>();
+    const auto end = entry.at("data_offsets").at(1).get<uint64_t>();
+    if (entry.at("dtype") != "F32" || begin > end || end > all.size() * sizeof(float)) damaged(file, "tensor " + name + " is not within it");
+    const auto at = [&](uint64_t byte) { return all.begin() + static_cast<std::ptrdiff_t>(byte / sizeof(float)); };
+    content.tensors[name] = {.shape = entry.at("shape").get<Shape>(), .values = {at(begin), at(end)}};
+  }
+  return content;
+}
+
+void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, std::span<const float> parameters,
+                 std::span<const float> buffers) {
+  for (const Entry& entry : weights.entries()) {
+    const std::span<const float> flat = entry.trained ? parameters : buffers;
+    if (flat.empty()) continue;
+    const auto part = flat.subspan(static_cast<size_t>(entry.offset), static_cast<size_t>(elements(entry.shape)));
+    file.tensors[prefix + entry.key] = {.shape = entry.shape, .values = {part.begin(), part.end()}};
+  }
+}
+
+void get_weights(const TensorFile& file, const std::string& prefix, const Weights& weights, std::span<float> parameters,
+                 std::span<float> buffers) {
+  for (const Entry& entry : weights.entries()) {
+    const std::span<float> flat = entry.trained ? parameters : buffers;
+    if (flat.empty()) continue;
+    const auto found = file.tensors.find(prefix + entry.key);
+    require(found != file.tensors.end(), "E0420", "the weights hold no tensor '" + prefix + entry.key + "'");
+    require(found->second.shape == entry.shape, "E0420", "tensor '" + prefix + entry.key + "' is " + to_string(found->second.shape) +
+                                                             ", the network wants " + to_string(entry.shape));
+    std::copy(found->second.values.begin(), found->second.values.end(), flat.begin() + entry.offset);
+  }
+}
+
+}  // namespace espalier::engine

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "espalier/engine/weights.h"
+#include "espalier/json.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace espalier::engine {
+
+/// Float32 tensors by name, with text beside them: a file in the safetensors format (eight bytes of length, a JSON
+/// header, raw values). The metadata holds the SHA-256 of the values.
+struct TensorFile {
+  struct Tensor {
+    Shape shape;
+    std::vector<float> values;
+  };
+  std::map<std::string, Tensor> tensors;
+  Json state = Json::object();
+};
+
+/// Writes to a temporary name, flushes, renames, flushes the folder: a reader sees the whole file or none. Returns the
+/// SHA-256 of the values. Throws E0418.
+std::string write_tensors(const std::filesystem::path& file, const TensorFile& content);
+
+/// Throws E0419 if the file is damaged or not of this format.
+TensorFile read_tensors(const std::filesystem::path& file);
+
+/// Parameters and buffers as named tensors, "<layer id>.<name>", after `prefix`, taken from flat copies.
+void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, std::span<const float> parameters,
+                 std::span<const float> buffers);
+/// The inverse; an empty span is left out. Throws E0420 where the file does not fit the network.
+void get_weights(const TensorFile& file, const std::string& prefix, const Weights& weights, std::span<float> parameters,
+                 std::span<float> buffers);
+
+}  // namespace espalier::engine

@@ -1,0 +1,183 @@
+#include "espalier/engine/executor.h"
+
+#include "espalier/engine/augment.h"
+#include "espalier/error.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace espalier::engine {
+
+namespace {
+
+/// What `same` adds before and after an extent: the smaller half first.
+struct Pads {
+  int64_t before = 0;
+  int64_t after = 0;
+};
+
+Pads pads(int64_t extent, int64_t kernel, int64_t stride, bool same) {
+  if (!same) return {};
+  const int64_t total = std::max<int64_t>((ceil_div(extent, stride) - 1) * stride + kernel - extent, 0);
+  return {.before = total / 2, .after = total - total / 2};
+}
+
+struct Window {
+  int64_t kernel;
+  int64_t stride;
+  Pads rows;
+  Pads columns;
+  bool even() const { return rows.before == rows.after && columns.before == columns.after; }
+};
+
+Window window(const Json& set, const at::Tensor& x, int64_t kernel, int64_t stride) {
+  Window w{.kernel = set.value("kernel", kernel), .stride = set.value("stride", stride), .rows = {}, .columns = {}};
+  const bool same = set.value("padding", std::string("valid")) == "same";
+  w.rows = pads(x.size(2), w.kernel, w.stride, same);
+  w.columns = pads(x.size(3), w.kernel, w.stride, same);
+  return w;
+}
+
+at::Tensor padded(const at::Tensor& x, const Window& w, double value) {
+  return at::constant_pad_nd(x, {w.columns.before, w.columns.after, w.rows.before, w.rows.after}, value);
+}
+
+at::Tensor conv(const Json& set, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const Window w = window(set, x, 3, 1);
+  const int64_t groups = set.value("groups", int64_t{1});
+  const std::vector<int64_t> strides = {w.stride, w.stride};
+  const std::vector<int64_t> dilation = {1, 1};
+  const std::vector<int64_t> padding = w.even() ? std::vector{w.rows.before, w.columns.before} : std::vector<int64_t>{0, 0};
+  return at::conv2d(w.even() ? x : padded(x, w, 0.0), weight, bias, strides, padding, dilation, groups);
+}
+
+at::Tensor max_pool(const Json& set, const at::Tensor& x) {
+  const Window w = window(set, x, 2, 2);
+  const std::vector<int64_t> kernel = {w.kernel, w.kernel};
+  const std::vector<int64_t> stride = {w.stride, w.stride};
+  if (w.even() && 2 * w.rows.before <= w.kernel && 2 * w.columns.before <= w.kernel)
+    return at::max_pool2d(x, kernel, stride, {w.rows.before, w.columns.before});
+  return at::max_pool2d(padded(x, w, -std::numeric_limits<double>::infinity()), kernel, stride);
+}
+
+/// Padding does not count in the mean.
+at::Tensor avg_pool(const Json& set, const at::Tensor& x) {
+  const Window w = window(set, x, 2, 2);
+  const std::vector<int64_t> kernel = {w.kernel, w.kernel};
+  const std::vector<int64_t> stride = {w.stride, w.stride};
+  if (w.even() && 2 * w.rows.before <= w.kernel && 2 * w.columns.before <= w.kernel)
+    return at::avg_pool2d(x, kernel, stride, {w.rows.before, w.columns.before}, false, false);
+  const at::Tensor share = at::avg_pool2d(padded(at::ones({1, 1, x.size(2), x.size(3)}, x.options()), w, 0.0), kernel, stride);
+  return at::avg_pool2d(padded(x, w, 0.0), kernel, stride) / share;
+}
+
+at::Tensor gated(const at::Tensor& x, const at::Tensor& gate) {
+  return x.dim() == 4 && gate.dim() == 2 ? x * gate.view({gate.size(0), gate.size(1), 1, 1}) : x * gate;
+}
+
+at::Tensor per_channel(const at::Tensor& values, const at::Tensor& like) {
+  return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
+}
+
+/// Zero with probability `rate`, else 1 / (1 - rate); `shape` decides what shares one draw.
+at::Tensor mask(at::IntArrayRef shape, const at::Tensor& like, double rate, const at::Generator& generator) {
+  return at::empty(shape, like.options()).bernoulli_(1.0 - rate, generator).div_(1.0 - rate);
+}
+
+at::Tensor drop(const Layer& layer, const at::Tensor& x, const at::Generator& generator) {
+  const double rate = layer.set.at("rate").get<double>();
+  if (layer.op == "dropout") return x * at::empty_like(x).bernoulli_(1.0 - rate, generator).div_(1.0 - rate);
+  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
+  shape[0] = x.size(0);
+  return x * mask(shape, x, rate, generator);
+}
+
+}  // namespace
+
+Randomness::Randomness(uint64_t augment_seed, uint64_t dropout_seed)
+    : augment(augment_seed), dropout(at::detail::createCPUGenerator(dropout_seed)) {}
+
+Executor::Executor(const Network& net, const Weights& weights, bool bf16) : net_(net), weights_(weights), bf16_(bf16) {
+  for (size_t i = 0; i < net.layers().size(); ++i) index_of_id_[net.layers()[i].id] = i;
+}
+
+at::Tensor Executor::lower(const at::Tensor& x) const {
+  return bf16_ && x.defined() ? x.to(at::kBFloat16) : x;
+}
+
+at::Tensor Executor::execute(const Layer& layer, const Values& in, const Inputs& inputs, Randomness* randomness,
+                             bool in_place) const {
+  const std::string& op = layer.op;
+  const Json& set = layer.set;
+  const auto weight = [&](const char* name) { return weights_.get(layer.id, name); };
+  if (op == "input") return inputs.at(set.at("name").get<std::string>());
+  if (layer.training_only && randomness == nullptr) return in[0];
+  if (is_augmentation(op)) return augment(op, set, in[0], randomness->augment);
+  if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
+  if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));
+  if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
+  if (op == "batch_norm")
+    return at::batch_norm(in[0], weight("weight"), weight("bias"), weight("running_mean"), weight("running_var"),
+                          randomness != nullptr, set.value("momentum", 0.1), set.value("epsilon", 1e-5), false);
+  if (op == "relu") return in_place ? at::relu_(const_cast<at::Tensor&>(in[0])) : at::relu(in[0]);
+  if (op == "silu") return at::silu(in[0]);
+  if (op == "gelu") return at::gelu(in[0]);
+  if (op == "sigmoid") return at::sigmoid(in[0]);
+  if (op == "tanh") return at::tanh(in[0]);
+  if (op == "max_pool") return max_pool(set, in[0]);
+  if (op == "avg_pool") return avg_pool(set, in[0]);
+  if (op == "global_avg_pool") return in[0].mean(at::IntArrayRef{2, 3});
+  if (op == "global_max_pool") return in[0].amax(at::IntArrayRef{2, 3});
+  if (op == "flatten") return in[0].flatten(1);
+  if (op == "resize") return at::upsample_bilinear2d(in[0], {layer.shape[1], layer.shape[2]}, false);
+  if (op == "repeat_channels") return in[0].repeat({1, set.at("times").get<int64_t>(), 1, 1});
+  if (op == "add") {
+    at::Tensor sum = in[0] + in[1];
+    for (size_t i = 2; i < in.size(); ++i) sum = sum + in[i];
+    return sum;
+  }
+  if (op == "concat") return at::cat(in, 1);
+  if (op == "multiply") return gated(in[0], in[1]);
+  if (op == "scale") return in[0] * set.at("factor").get<double>() + set.value("offset", 0.0);
+  if (op == "normalize") return (in[0] - per_channel(weight("mean"), in[0])) / per_channel(weight("std"), in[0]);
+  fail("E0414", "no operation is called '" + op + "'");
+}
+
+std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness) const {
+  const std::vector<Layer>& layers = net_.layers();
+  std::vector<int> uses(layers.size(), 0);
+  for (const int layer : wanted) uses[static_cast<size_t>(layer)] += 2;  // kept, and never changed in place
+  for (size_t i = layers.size(); i-- > 0;) {
+    if (uses[i] == 0) continue;
+    for (const int from : layers[i].in) ++uses[index_of_id_.at(from)];
+  }
+  Values values(layers.size());
+  std::vector<int> left = uses;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (uses[i] == 0) continue;
+    const Layer& layer = layers[i];
+    Values in;
+    bool in_place = !layer.in.empty();
+    for (const int from : layer.in) {
+      const size_t source = index_of_id_.at(from);
+      in.push_back(values[source]);
+      // A rectifier overwrites what nobody else reads and no gradient needs.
+      const std::string& op = layers[source].op;
+      in_place = in_place && uses[source] == 1 && (op == "batch_norm" || op == "conv" || op == "add");
+      if (--left[source] == 0) values[source] = at::Tensor();
+    }
+    try {
+      values[i] = execute(layer, in, inputs, randomness, in_place);
+    } catch (const c10::Error& error) {
+      fail("E0415", "layer " + std::to_string(layer.id) + " (" + layer.op + ") of " + layer.from + ": " +
+                        error.what_without_backtrace());
+    }
+  }
+  std::vector<at::Tensor> results;
+  for (const int layer : wanted) results.push_back(values[static_cast<size_t>(layer)]);
+  return results;
+}
+
+}  // namespace espalier::engine

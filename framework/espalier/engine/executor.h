@@ -1,0 +1,45 @@
+#pragma once
+
+#include "espalier/engine/weights.h"
+#include "espalier/network.h"
+#include "espalier/random.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace espalier::engine {
+
+/// What a pass draws from: seeded anew for every step, so that a training can go on from any step.
+struct Randomness {
+  Randomness(uint64_t augment_seed, uint64_t dropout_seed);
+  Random augment;
+  at::Generator dropout;
+};
+
+/// Tensors by the name of the network's input.
+using Inputs = std::map<std::string, at::Tensor>;
+
+/// Runs a network. Pictures are float (B, C, H, W) in channels-last memory, vectors (B, N).
+class Executor {
+ public:
+  Executor(const Network& net, const Weights& weights, bool bf16);
+
+  /// Values of the layers `wanted` (indices), in that order. `randomness` means training: statistics of the batch,
+  /// augmentation and dropout; without it the pass is the evaluation's. Nothing else than what is wanted is computed.
+  std::vector<at::Tensor> run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness) const;
+
+ private:
+  using Values = std::vector<at::Tensor>;
+  at::Tensor execute(const Layer& layer, const Values& in, const Inputs& inputs, Randomness* randomness, bool in_place) const;
+  at::Tensor lower(const at::Tensor& x) const;
+
+  const Network& net_;
+  const Weights& weights_;
+  bool bf16_ = false;
+  std::map<int, size_t> index_of_id_;
+};
+
+}  // namespace espalier::engine

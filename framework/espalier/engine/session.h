@@ -1,0 +1,74 @@
+#pragma once
+
+#include "espalier/engine/batches.h"
+#include "espalier/engine/executor.h"
+#include "espalier/engine/losses_metrics.h"
+#include "espalier/engine/messages.h"
+#include "espalier/engine/weights.h"
+#include "espalier/json.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace espalier::engine {
+
+/// A job's cause of failure, as the worker knows them: nan, data, memory or plugin.
+struct Failure {
+  std::string cause;
+  std::string where;
+  std::string hint;
+};
+
+/// Threads, precision and device that a trial asks for and this machine has.
+struct Machine {
+  int threads = 1;
+  bool bf16 = false;
+};
+
+/// Sets the number of threads and deterministic algorithms for the whole process: called once, before any tensor.
+Machine prepare_machine(const Json& train);
+
+/// Everything that a job on data works with.
+class Session {
+ public:
+  /// Throws Error (E2xxx: data).
+  Session(const Json& trial, const Machine& machine, Channel& channel);
+
+  /// Takes statistics from the training split where nothing was read from a file: normalizations, then targets.
+  void adapt();
+  /// Reads weights from a file that `train` wrote (model or checkpoint: the best ones).
+  void load(const std::string& file);
+  /// Losses of all heads; `adapt` also stores the scales of numbers.
+  void make_losses(bool adapt);
+  /// Weighted sum of the losses; `values` are the output layers' in order.
+  at::Tensor loss(const std::vector<at::Tensor>& values, const Targets& targets) const;
+  std::vector<int> output_layers() const;
+
+  /// Scores of rows in evaluation mode: {"loss", "accuracy", ...} with `prefix` before each name ("val_"), and the head's
+  /// name before that where there are several. `heads` takes the details if given.
+  Json score(const std::vector<int64_t>& rows, const std::string& prefix, std::vector<HeadScores>* heads = nullptr);
+
+  const Network& net() const { return net_; }
+  Weights& weights() { return weights_; }
+  const Executor& executor() const { return executor_; }
+  const Batches& batches() const { return batches_; }
+  Channel& channel() { return channel_; }
+  /// "label.val_accuracy", or "val_accuracy" where there is one head.
+  std::string metric_name(const Output& output, const std::string& prefix, const std::string& metric) const;
+
+ private:
+  void adapt_normalization(const Layer& layer);
+
+  Network net_;
+  Weights weights_;
+  Executor executor_;
+  Batches batches_;
+  Channel& channel_;
+  std::vector<HeadLoss> losses_;
+};
+
+/// Seeds are decimal strings: JSON numbers of 64 bits do not survive everywhere. Absent: 0.
+uint64_t seed_of(const Json& trial, const std::string& name);
+
+}  // namespace espalier::engine

@@ -1,0 +1,320 @@
+#include "espalier/engine/trainer.h"
+
+#include "espalier/engine/checkpoint.h"
+#include "espalier/engine/optimizer.h"
+#include "espalier/engine/schedule.h"
+#include "espalier/error.h"
+#include "espalier/random.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+namespace espalier::engine {
+
+namespace {
+
+/// How long a training is, in steps of the optimizer.
+struct Length {
+  int64_t batch = 0;
+  int64_t accumulate = 1;
+  int64_t steps_per_epoch = 1;
+  int64_t steps = 1;
+  int64_t epochs = 1;
+  int64_t patience = 0;  ///< 0: never ends early
+  double min_delta = 0.0;
+};
+
+Length length_of(const Json& train, int64_t rows) {
+  Length length;
+  length.batch = std::min(train.value("batch", int64_t{256}), rows);
+  length.accumulate = std::max<int64_t>(train.value("accumulate", int64_t{1}), 1);
+  // A last batch that is not full is left out, unless it is the only one.
+  length.steps_per_epoch = std::max<int64_t>(rows / length.batch / length.accumulate, 1);
+  length.accumulate = std::min(length.accumulate, rows / length.batch);
+  const Json& epochs = train.at("epochs");
+  double count = 1.0;
+  if (epochs.is_number()) {
+    count = epochs.get<double>();
+  } else if (epochs.contains("count")) {
+    count = epochs["count"].get<double>();
+  } else {
+    count = epochs.at("max").get<double>();
+    length.patience = epochs.value("patience", int64_t{0});
+    length.min_delta = epochs.value("min_delta", 0.0);
+  }
+  length.steps = std::max<int64_t>(std::llround(count * static_cast<double>(length.steps_per_epoch)), 1);
+  length.epochs = ceil_div(length.steps, length.steps_per_epoch);
+  return length;
+}
+
+/// All that a training carries from step to step beside weights and optimizer.
+struct Position {
+  int64_t epochs_done = 0;
+  int64_t step = 0;        ///< of the epoch that has begun
+  double loss_sum = 0.0;   ///< of that epoch's steps
+  int64_t waited = 0;      ///< epochs since the objective was bettered by min_delta
+  std::optional<double> reference;
+  std::optional<double> best;
+  int64_t best_epoch = 0;
+  Json best_metrics = Json::object();
+  Json last_metrics = Json::object();
+  bool finished = false;
+};
+
+Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+std::optional<double> optional_number(const Json& value) { return value.is_number() ? std::optional(value.get<double>()) : std::nullopt; }
+
+Json to_json(const Position& p) {
+  return {{"epochs_done", p.epochs_done}, {"step", p.step}, {"loss_sum", p.loss_sum}, {"waited", p.waited},
+          {"reference", optional_json(p.reference)}, {"best", optional_json(p.best)}, {"best_epoch", p.best_epoch},
+          {"best_metrics", p.best_metrics}, {"last_metrics", p.last_metrics}, {"finished", p.finished}};
+}
+
+Position position_from(const Json& json) {
+  return {.epochs_done = json.at("epochs_done").get<int64_t>(), .step = json.at("step").get<int64_t>(),
+          .loss_sum = json.at("loss_sum").get<double>(), .waited = json.at("waited").get<int64_t>(),
+          .reference = optional_number(json.at("reference")), .best = optional_number(json.at("best")),
+          .best_epoch = json.at("best_epoch").get<int64_t>(), .best_metrics = json.at("best_metrics"),
+          .last_metrics = json.at("last_metrics"), .finished = json.at("finished").get<bool>()};
+}
+
+/// Flat copies of parameters and buffers.
+struct Copies {
+  std::vector<float> parameters;
+  std::vector<float> buffers;
+};
+
+Copies copies_of(const Weights& weights) { return {copy_of(weights.parameters()), copy_of(weights.buffers())}; }
+
+void follow(std::vector<float>& average, std::span<const float> values, float decay) {
+  for (size_t i = 0; i < average.size(); ++i) average[i] = decay * average[i] + (1.0F - decay) * values[i];
+}
+
+class Training {
+ public:
+  Training(const Json& job, const Machine& machine, Channel& channel);
+  End run();
+
+ private:
+  void resume(const std::string& file);
+  bool epoch();
+  void step(std::span<const int64_t> order, int64_t index);
+  void finish_epoch(double seconds);
+  void judge(const Json& metrics);
+  void save();
+  void report_done();
+
+  const Json& job_;
+  const Json& trial_;
+  const Json settings_;
+  std::filesystem::path folder_;
+  Session session_;
+  Length length_;
+  Optimizer optimizer_;
+  Position position_;
+  std::optional<Copies> average_;
+  Copies best_;
+  double average_decay_ = 0.0;
+  double rate_ = 0.0;
+  std::vector<std::filesystem::path> written_;
+};
+
+Training::Training(const Json& job, const Machine& machine, Channel& channel)
+    : job_(job),
+      trial_(job.at("trial")),
+      settings_(trial_.at("train")),
+      folder_(job.at("attempt").at("write").get<std::string>()),
+      session_(trial_, machine, channel),
+      length_(length_of(settings_, std::max<int64_t>(static_cast<int64_t>(session_.batches().splits().train.size()), 1))),
+      optimizer_(settings_.value("optimizer", Json{{"name", "sgd"}}),
+                 static_cast<int64_t>(session_.weights().parameters().size()), session_.weights().segments()) {
+  if (session_.batches().splits().train.empty())
+    throw Failure{"data", "the training split", "it holds no row: look at the pipeline's split and take"};
+  const Json average = settings_.value("average", Json{{"name", "none"}});
+  if (average.is_object() && average.value("name", std::string("none")) == "ema") average_decay_ = average.value("decay", 0.999);
+  const std::string read = job.at("attempt").value("read", std::string());
+  if (read.empty()) session_.adapt();
+  session_.make_losses(read.empty());
+  if (average_decay_ > 0.0) average_ = copies_of(session_.weights());
+  if (!read.empty()) resume(read);
+}
+
+void Training::resume(const std::string& file) {
+  const TensorFile content = read_tensors(file);
+  Weights& weights = session_.weights();
+  get_weights(content, "weights/", weights, weights.parameters(), weights.buffers());
+  if (!optimizer_.first.empty()) get_weights(content, "first/", weights, optimizer_.first, {});
+  if (!optimizer_.second.empty()) get_weights(content, "second/", weights, optimizer_.second, {});
+  if (average_) get_weights(content, "average/", weights, average_->parameters, average_->buffers);
+  optimizer_.updates = content.state.at("updates").get<int64_t>();
+  position_ = position_from(content.state);
+  if (position_.best_epoch == 0) return;
+  best_ = copies_of(weights);
+  get_weights(content, "best/", weights, best_.parameters, best_.buffers);
+}
+
+End Training::run() {
+  const Json until = job_.at("attempt").value("until", Json());
+  const int64_t last = until.is_number() ? std::min(length_.epochs, static_cast<int64_t>(std::ceil(until.get<double>()))) : length_.epochs;
+  while (!position_.finished && position_.epochs_done < last) {
+    if (!epoch()) {
+      save();
+      return End::stopped;
+    }
+    if (stop_requested() && !position_.finished && position_.epochs_done < last) return End::stopped;
+  }
+  report_done();
+  return End::done;
+}
+
+/// False if it was asked to stop before the end of the epoch.
+bool Training::epoch() {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::vector<int64_t> order =
+      shuffled(session_.batches().splits().train, seed_of(trial_, "order"), position_.epochs_done);
+  const int64_t before = position_.epochs_done * length_.steps_per_epoch;
+  const int64_t steps = std::min(length_.steps_per_epoch, length_.steps - before);
+  while (position_.step < steps) {
+    step(order, position_.step);
+    ++position_.step;
+    session_.channel().pulse();
+    if (stop_requested() && position_.step < steps) return false;
+  }
+  finish_epoch(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return true;
+}
+
+void Training::step(std::span<const int64_t> order, int64_t index) {
+  const int64_t global = position_.epochs_done * length_.steps_per_epoch + index;
+  const auto number = static_cast<uint64_t>(global);
+  Randomness randomness(derive_seed(seed_of(trial_, "augment"), number), derive_seed(seed_of(trial_, "dropout"), number));
+  Weights& weights = session_.weights();
+  weights.clear_gradients();
+  double loss_sum = 0.0;
+  for (int64_t part = 0; part < length_.accumulate; ++part) {
+    const auto from = static_cast<size_t>((index * length_.accumulate + part) * length_.batch);
+    const Batch batch = session_.batches().gather(order.subspan(from, static_cast<size_t>(length_.batch)));
+    const std::vector<at::Tensor> values = session_.executor().run(batch.inputs, session_.output_layers(), &randomness);
+    at::Tensor loss = session_.loss(values, batch.targets);
+    if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
+    loss_sum += loss.item<double>();
+    if (!std::isfinite(loss_sum))
+      throw Failure{"nan", fmt::format("epoch {}, step {}", position_.epochs_done + 1, index + 1),
+                    "the loss is not a finite number: a lower learning rate, a longer warmup or train.clip may help"};
+    loss.backward();
+  }
+  position_.loss_sum += loss_sum;
+  const double clip = settings_.contains("clip") && settings_["clip"].is_number() ? settings_["clip"].get<double>() : 0.0;
+  double scale = 1.0;
+  if (clip > 0.0) scale = std::min(1.0, clip / (norm(weights.gradients()) + 1e-6));
+  const double factor = learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
+  rate_ = optimizer_.learning_rate() * factor;
+  optimizer_.step(weights.parameters(), weights.gradients(), factor, scale);
+  if (!average_) return;
+  // Early on an average of few values follows them more closely.
+  const double seen = static_cast<double>(optimizer_.updates);
+  const auto decay = static_cast<float>(std::min(average_decay_, (1.0 + seen) / (10.0 + seen)));
+  follow(average_->parameters, weights.parameters(), decay);
+  follow(average_->buffers, weights.buffers(), decay);
+}
+
+void Training::finish_epoch(double seconds) {
+  Weights& weights = session_.weights();
+  const Copies raw = average_ ? copies_of(weights) : Copies{};
+  if (average_) {
+    assign(weights.parameters(), average_->parameters);
+    assign(weights.buffers(), average_->buffers);
+  }
+  Json metrics = session_.score(session_.batches().splits().validation, "val_");
+  metrics["loss"] = position_.loss_sum / static_cast<double>(std::max<int64_t>(position_.step, 1));
+  metrics["learning_rate"] = rate_;
+  ++position_.epochs_done;
+  for (const auto& [name, value] : metrics.items()) {
+    if (!std::isfinite(value.get<double>()))
+      throw Failure{"nan", fmt::format("epoch {}, {}", position_.epochs_done, name), "a lower learning rate may help"};
+  }
+  position_.step = 0;
+  position_.loss_sum = 0.0;
+  position_.last_metrics = metrics;
+  judge(metrics);
+  if (average_) {
+    assign(weights.parameters(), raw.parameters);
+    assign(weights.buffers(), raw.buffers);
+  }
+  session_.channel().send({{"epoch", position_.epochs_done}, {"metrics", metrics}, {"seconds", seconds}});
+  save();
+}
+
+/// Keeps the weights if they are the best so far, and ends the training when patience is over. Weights are those that
+/// were scored.
+void Training::judge(const Json& metrics) {
+  const Json objective = trial_.value("objective", Json::object());
+  std::string name = objective.value("metric", std::string("val_loss"));
+  bool maximize = objective.value("maximize", false);
+  if (!metrics.contains(name)) {
+    name = "loss";  // without validation rows
+    maximize = false;
+  }
+  const double value = metrics.at(name).get<double>();
+  const double sign = maximize ? 1.0 : -1.0;
+  const bool last_counts = settings_.value("score", std::string("best")) == "last";
+  if (last_counts || !position_.best || sign * value > sign * *position_.best) {
+    position_.best = value;
+    position_.best_epoch = position_.epochs_done;
+    position_.best_metrics = metrics;
+    best_ = copies_of(session_.weights());
+  }
+  if (!position_.reference || sign * value > sign * *position_.reference + length_.min_delta) {
+    position_.reference = value;
+    position_.waited = 0;
+  } else {
+    ++position_.waited;
+  }
+  position_.finished = position_.epochs_done >= length_.epochs || (length_.patience > 0 && position_.waited >= length_.patience);
+}
+
+void Training::save() {
+  const Weights& weights = session_.weights();
+  TensorFile content;
+  put_weights(content, "weights/", weights, weights.parameters(), weights.buffers());
+  put_weights(content, "first/", weights, optimizer_.first, {});
+  put_weights(content, "second/", weights, optimizer_.second, {});
+  if (average_) put_weights(content, "average/", weights, average_->parameters, average_->buffers);
+  put_weights(content, "best/", weights, best_.parameters, best_.buffers);
+  content.state = to_json(position_);
+  content.state["updates"] = optimizer_.updates;
+  const std::string name = position_.step == 0 ? fmt::format("epoch-{:04}.ckpt", position_.epochs_done)
+                                               : fmt::format("epoch-{:04}-step-{:06}.ckpt", position_.epochs_done, position_.step);
+  const std::string hash = write_tensors(folder_ / name, content);
+  session_.channel().send({{"checkpoint", name}, {"sha256", hash}, {"epochs", position_.epochs_done}});
+  // The one before stays: the worker may not have noted the new one when a machine dies.
+  written_.push_back(folder_ / name);
+  if (written_.size() <= 2) return;
+  std::error_code ignored;
+  if (written_.front() != job_.at("attempt").value("read", std::string())) std::filesystem::remove(written_.front(), ignored);
+  written_.erase(written_.begin());
+}
+
+void Training::report_done() {
+  const std::filesystem::path file = folder_ / "model.safetensors";
+  TensorFile content;
+  put_weights(content, "", session_.weights(), best_.parameters, best_.buffers);
+  write_tensors(file, content);
+  Json done = position_.best_metrics;
+  done["best_epoch"] = position_.best_epoch;
+  done["epochs"] = position_.epochs_done;
+  done["finished"] = position_.finished;
+  done["weights"] = file.string();
+  session_.channel().send({{"done", done}});
+}
+
+}  // namespace
+
+End train(const Json& job, const Machine& machine, Channel& channel) { return Training(job, machine, channel).run(); }
+
+}  // namespace espalier::engine

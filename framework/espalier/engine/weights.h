@@ -1,0 +1,60 @@
+#pragma once
+
+#include "espalier/engine/optimizer.h"
+#include "espalier/network.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace espalier::engine {
+
+/// One named tensor within a flat buffer.
+struct Entry {
+  std::string key;      ///< "<layer id>.<weight name>", or "target.<head>.mean"
+  Shape shape;
+  bool trained = true;
+  bool decays = false;
+  int64_t offset = 0;   ///< in its flat buffer
+};
+
+/// All tensors of a network. Trained ones are views of one flat buffer with one flat gradient, the others (running
+/// statistics, scales of inputs and targets) are views of another, so that optimizers, averages and copies are single
+/// loops.
+class Weights {
+ public:
+  /// Allocates and initialises; each tensor draws from a generator of its own, derived from `seed` and its key.
+  Weights(const Network& net, uint64_t seed);
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  /// The tensor of a layer; undefined if it has none of that name.
+  at::Tensor get(int layer, const std::string& name) const;
+  at::Tensor get(const std::string& key) const;
+
+  std::span<float> parameters() const;
+  std::span<float> gradients() const;
+  std::span<float> buffers() const;
+  void clear_gradients() { gradients_.zero_(); }
+  std::vector<Segment> segments() const;
+  int64_t trained_count() const;
+
+ private:
+  void add(const std::string& key, const Shape& shape, bool trained, bool decays);
+  void allocate();
+
+  std::vector<Entry> entries_;
+  std::map<std::string, at::Tensor> views_;
+  at::Tensor parameters_;
+  at::Tensor gradients_;
+  at::Tensor buffers_;
+  int64_t parameter_count_ = 0;
+  int64_t buffer_count_ = 0;
+};
+
+std::vector<float> copy_of(std::span<const float> values);
+void assign(std::span<float> to, std::span<const float> from);
+
+}  // namespace espalier::engine
