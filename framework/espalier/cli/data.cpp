@@ -1,3 +1,4 @@
+#include "espalier/cli/data_check.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
 
@@ -101,6 +102,30 @@ int why(const Call& call) {
   return 0;
 }
 
+int check(const Call& call) {
+  const Registry registry = scan_registry(call);
+  const Pipeline pipeline = load(call, registry);
+  const Preparation preparation = prepare_data(pipeline.data, readers_of(registry), progress_line(false));
+  const Json found = check_content(Prepared::open(preparation.folder), read_splits(preparation.splits));
+  if (call.json()) {
+    print_json(found);
+    return 0;
+  }
+  for (const Json& entry : found["duplicates"]) {
+    fmt::print("{}: {} pictures stand twice in one split, {} in two splits\n", entry["column"].get<std::string>(),
+               entry["within_splits"].dump(), entry["across_splits"].dump());
+    for (const Json& example : entry["examples"]) fmt::print("  {}\n", format_value(example));
+  }
+  for (const Json& entry : found["ranges"])
+    fmt::print("{}: {} to {}, {} missing\n", entry["column"].get<std::string>(), format_value(entry["least"]),
+               format_value(entry["most"]), entry["missing"].dump());
+  for (const Json& entry : found["absent_classes"])
+    fmt::print("{}: the {} split has no '{}'\n", entry["column"].get<std::string>(), entry["split"].get<std::string>(),
+               entry["class"].get<std::string>());
+  print_left_out(found["left_out"]);
+  return 0;
+}
+
 }  // namespace
 
 std::vector<Verb> data_verbs() {
@@ -111,6 +136,8 @@ std::vector<Verb> data_verbs() {
        "espalier data prepare cifar10_classifier", {}, prepare},
       {"data why", "says whether the cache is there, and which part of its key differs if not", arguments,
        "espalier data why cifar10_classifier", {}, why},
+      {"data check", "duplicates and leaks between splits, ranges, absent classes, what was left out", arguments,
+       "espalier data check cifar10_classifier", {}, check},
   };
 }
 
