@@ -40,7 +40,7 @@ options::options_description describe(const Verb& verb) {
   const std::string near = nearest(given, names);
   throw Error(Problem{.code = "E0002",
                       .message = fmt::format("'{}' has no option '{}'", verb.name, given),
-                      .hint = near.empty() ? "" : fmt::format("did you mean '{}'?", near),
+                      .hint = did_you_mean(near),
                       .notes = {"options: " + join(names)}});
 }
 
@@ -97,6 +97,8 @@ std::string usage(const Verb& verb) {
   }
   return out + fmt::format("\nexample: {}\n", verb.example);
 }
+
+std::string did_you_mean(const std::string& near) { return near.empty() ? "" : fmt::format("did you mean '{}'?", near); }
 
 void print_json(const Json& document) {
   // Paths and messages may hold bytes that are no UTF-8: a document with a replacement sign beats no document.

@@ -54,6 +54,8 @@ Call parse_call(const Verb& verb, const std::vector<std::string>& arguments);
 /// What `espalier VERB --help` prints.
 std::string usage(const Verb& verb);
 
+/// "did you mean 'NAME'?", or nothing if no name is near.
+std::string did_you_mean(const std::string& near);
 /// Prints one document on standard output.
 void print_json(const Json& document);
 /// Problems as data: {"errors": [{"code", "message", "file", "line", "column", "hint", "notes"}]}.

@@ -58,16 +58,17 @@ Verb take_verb(const std::vector<Group>& all, std::vector<std::string>& words) {
   if (!siblings.empty()) {
     const bool named = words.size() > 1 && words[1].rfind('-', 0) != 0;
     const std::string near = named ? nearest(words[1], siblings) : "";
+    const std::string message = named ? fmt::format("'{}' has no verb '{}'", words[0], words[1])
+                                      : fmt::format("'{}' needs a second word", words[0]);
     throw Error(Problem{.code = "E0001",
-                        .message = named ? fmt::format("'{}' has no verb '{}'", words[0], words[1])
-                                         : fmt::format("'{}' needs a second word", words[0]),
-                        .hint = near.empty() ? "" : fmt::format("did you mean '{} {}'?", words[0], near),
+                        .message = message,
+                        .hint = did_you_mean(near.empty() ? near : words[0] + " " + near),
                         .notes = {fmt::format("verbs of '{}': {}", words[0], join(siblings))}});
   }
   const std::string near = nearest(words[0], names);
   throw Error(Problem{.code = "E0001",
                       .message = fmt::format("unknown verb '{}'", words[0]),
-                      .hint = near.empty() ? "" : fmt::format("did you mean '{}'?", near),
+                      .hint = did_you_mean(near),
                       .notes = {"verbs: " + join(names)}});
 }
 

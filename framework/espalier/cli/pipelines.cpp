@@ -164,7 +164,7 @@ int show(const Call& call) {
   }
   if (chosen.empty()) {
     const std::string near = nearest(wanted, names);
-    fail("E0008", fmt::format("nothing is called '{}' here", wanted), near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+    fail("E0008", fmt::format("nothing is called '{}' here", wanted), did_you_mean(near));
   }
   if (call.json()) {
     Json out = Json::object();

@@ -52,7 +52,7 @@ std::string hash_of(const std::string& name) {
 [[noreturn]] void fail_study(const std::string& word, const std::vector<std::string>& names) {
   const std::string near = nearest(word, names);
   Problem problem{.code = "E0005", .message = fmt::format("there is no study '{}'", word)};
-  if (!near.empty()) problem.hint = fmt::format("did you mean '{}'?", near);
+  problem.hint = did_you_mean(near);
   problem.notes = {names.empty() ? "no study lies here yet: espalier run PIPELINE makes one" : "studies: " + join(names)};
   throw Error(problem);
 }
@@ -105,11 +105,9 @@ fs::path find_pipeline(const std::string& word) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   const std::string near = nearest(fs::path(word).stem().string(), names);
-  throw Error(Problem{.code = "E0004",
-                      .message = fmt::format("there is no pipeline '{}'", word),
-                      .hint = near.empty() ? "" : fmt::format("did you mean '{}'?", near),
-                      .notes = names.empty() ? std::vector<std::string>{}
-                                             : std::vector<std::string>{"pipelines: " + join(names)}});
+  Problem problem{.code = "E0004", .message = fmt::format("there is no pipeline '{}'", word), .hint = did_you_mean(near)};
+  if (!names.empty()) problem.notes.push_back("pipelines: " + join(names));
+  throw Error(problem);
 }
 
 PipelineRequest pipeline_request(const Call& call, size_t first) {

@@ -147,7 +147,7 @@ int inspect(const Call& call) {
   if (found.empty()) {
     const std::string near = nearest(name, names);
     throw Error(Problem{.code = "E0304", .message = fmt::format("nothing installed is called '{}'", name),
-                        .hint = near.empty() ? "" : fmt::format("did you mean '{}'?", near),
+                        .hint = did_you_mean(near),
                         .notes = {"installed: " + join(names)}});
   }
   if (call.json()) print_json({{"plugins", found}});
