@@ -9,7 +9,7 @@ target_compile_options(espalier_options INTERFACE -Wall -Wextra -Wpedantic -Wsha
                                                   $<$<BOOL:${ESPALIER_WERROR}>:-Werror>)
 # GCC 12 warns of every "literal" + std::string (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(espalier_options INTERFACE -Wno-restrict)
+  target_compile_options(espalier_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

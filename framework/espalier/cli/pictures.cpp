@@ -18,7 +18,8 @@ namespace {
 
 /// (C, H, W) of the network's only picture input.
 Shape picture_shape(const Json& network) {
-  for (const Layer& layer : Network::from_json(network).layers())
+  const Network net = Network::from_json(network);  // outlives the loop
+  for (const Layer& layer : net.layers())
     if (layer.op == "input" && layer.shape.size() == 3) return layer.shape;
   fail("E0010", "this model takes no picture, so files cannot be predicted", "espalier predict STUDY --split test");
 }
