@@ -133,7 +133,8 @@ Json Session::score(const std::vector<int64_t>& rows, const std::string& prefix,
   if (rows.empty()) return result;
   result[prefix + "loss"] = loss_sum / static_cast<double>(rows.size());
   for (size_t i = 0; i < scores.size(); ++i) {
-    for (const auto& [metric, value] : scores[i].metrics().items())
+    const Json metrics = scores[i].metrics();
+    for (const auto& [metric, value] : metrics.items())
       result[metric_name(net_.outputs()[i], prefix, metric)] = value;
   }
   return result;

@@ -1,0 +1,74 @@
+#include "made_data.h"
+
+#include "espalier/data/hash.h"
+#include "espalier/data/hdf5.h"
+#include "espalier/random.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace espalier::test {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int64_t kRows = 120;
+constexpr int64_t kSide = 8;
+
+void write_text(const fs::path& file, const Json& content) { std::ofstream(file) << content.dump(); }
+
+}  // namespace
+
+Json make_data(const fs::path& folder) {
+  fs::create_directories(folder);
+  std::vector<uint8_t> pixels;
+  std::vector<int64_t> labels;
+  std::vector<float> brightness;
+  Random random(5);
+  for (int64_t row = 0; row < kRows; ++row) {
+    const int64_t label = random.below(2);
+    double sum = 0.0;
+    for (int64_t i = 0; i < kSide * kSide; ++i) {
+      const bool bright = (i % kSide < kSide / 2) == (label == 0);
+      pixels.push_back(static_cast<uint8_t>((bright ? 120 : 60) + random.below(80)));
+      sum += pixels.back();
+    }
+    labels.push_back(label);
+    brightness.push_back(static_cast<float>(sum / (kSide * kSide)));
+  }
+  const std::vector<char> origins(static_cast<size_t>(kRows), 'x');
+  write_tables(folder / "data.h5", {{.name = "image", .type = "uint8", .extents = {kRows, kSide, kSide, 1}, .values = pixels.data()},
+                                    {.name = "label", .type = "int64", .extents = {kRows}, .values = labels.data()},
+                                    {.name = "brightness", .type = "float32", .extents = {kRows}, .values = brightness.data()},
+                                    {.name = "source", .type = "string", .extents = {kRows}, .values = origins.data()}});
+  const Json none = Json::array();
+  const Json columns = {
+      {{"name", "image"}, {"kind", "image"}, {"shape", {kSide, kSide, 1}}, {"type", "uint8"}, {"names", none}},
+      {{"name", "label"}, {"kind", "class_label"}, {"shape", none}, {"type", "int64"}, {"names", {"left", "right"}}},
+      {{"name", "brightness"}, {"kind", "number"}, {"shape", none}, {"type", "float32"}, {"names", none}}};
+  write_text(folder / "manifest.json", {{"format", 1}, {"rows", kRows}, {"columns", columns},
+                                        {"sha256", sha256_of_file(folder / "data.h5")}, {"size", fs::file_size(folder / "data.h5")}});
+  std::vector<int64_t> rows;
+  for (int64_t row = 0; row < kRows; ++row) rows.push_back(row);
+  write_tables(folder / "split.h5", {{.name = "train", .type = "int64", .extents = {80}, .values = rows.data()},
+                                     {.name = "validation", .type = "int64", .extents = {20}, .values = rows.data() + 80},
+                                     {.name = "test", .type = "int64", .extents = {20}, .values = rows.data() + 100}});
+  write_text(folder / "split.json", {{"sha256", sha256_of_file(folder / "split.h5")}});
+  return {{"cache", folder.string()}, {"splits", (folder / "split.h5").string()}, {"inputs", {{"image", "image"}}},
+          {"targets", {{"label", "label"}}}};
+}
+
+Folder::Folder() {
+  std::string name = (fs::temp_directory_path() / "espalier-test-XXXXXX").string();
+  path_ = mkdtemp(name.data());
+}
+
+Folder::~Folder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+}  // namespace espalier::test
