@@ -1,3 +1,11 @@
+# espalier_add_conformance_test(NAME TARGET): the test plugin.NAME, which holds a plugin library to the laws of its kind.
+function(espalier_add_conformance_test name target)
+  if(TARGET espalier::conformance AND NOT (DEFINED ESPALIER_BUILD_TESTS AND NOT ESPALIER_BUILD_TESTS))
+    add_test(NAME plugin.${name} COMMAND "$<TARGET_FILE:espalier::conformance>" "$<TARGET_FILE:${target}>")
+    set_tests_properties(plugin.${name} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+
 # espalier_add_plugin(NAME sources... [LIBRARIES ...]): a plugin library and its conformance test. In the source tree and
 # for find_package(espalier) alike.
 function(espalier_add_plugin name)
@@ -18,7 +26,5 @@ function(espalier_add_plugin name)
   endif()
   target_link_options(${target} PRIVATE -Wl,-z,defs "-Wl,--version-script=${version_script}")
   install(TARGETS ${target} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/espalier/plugins")
-  if(COMMAND espalier_add_conformance_test)
-    espalier_add_conformance_test(${name} ${target})
-  endif()
+  espalier_add_conformance_test(${name} ${target})
 endfunction()

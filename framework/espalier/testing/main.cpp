@@ -1,0 +1,55 @@
+#include "espalier/registry/registry.h"
+#include "espalier/testing/checks.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+using namespace espalier;
+
+namespace {
+
+std::vector<std::string> check(const Registry& registry, const Provided& provided) {
+  switch (provided.kind) {
+    case PluginKind::block: return check_block(registry, registry.block(provided.name));
+    case PluginKind::head: return check_head(registry.head(provided.name));
+    case PluginKind::tuner: return check_tuner(registry.tuner(provided.name));
+    case PluginKind::scheduler: return check_scheduler(registry.scheduler(provided.name));
+    case PluginKind::reader: return check_reader(registry.reader(provided.name));
+  }
+  return {};
+}
+
+/// Number of things wrong with a library, each printed.
+int run(const std::filesystem::path& library) {
+  // Blocks of slots come from the libraries beside it and from the installation.
+  const Registry registry = Registry::scan(Registry::default_paths({library.parent_path()}));
+  int wrong = 0, plugins = 0;
+  for (const Refused& refused : registry.refused())
+    if (refused.library == library) fmt::print("{}", render(refused.problem)), ++wrong;
+  for (const Provided& provided : registry.provided()) {
+    if (provided.library != library) continue;
+    ++plugins;
+    const std::vector<std::string> found = check(registry, provided);
+    for (const std::string& sentence : found) fmt::print("wrong: {}\n", sentence);
+    if (found.empty()) fmt::print("good: {} '{}'\n", to_string(provided.kind), provided.name);
+    wrong += static_cast<int>(found.size());
+  }
+  if (plugins == 0 && wrong == 0) fmt::print("wrong: {} provides nothing\n", library.string()), ++wrong;
+  return wrong;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2 || std::string(argv[1]) == "--help") {
+    fmt::print("usage: espalier-conformance PLUGIN.so\n\nTests that what a plugin library provides keeps the laws of its kind.\n");
+    return argc == 2 ? 0 : 2;
+  }
+  try {
+    return run(std::filesystem::absolute(argv[1]).lexically_normal()) == 0 ? 0 : 1;
+  } catch (const Error& error) {
+    fmt::print(stderr, "{}", error.what());
+    return error.exit_code();
+  }
+}

@@ -1,0 +1,18 @@
+#include <espalier/block.h>
+
+using namespace espalier;
+
+namespace {
+
+struct Part {
+  static constexpr auto doc = "a part";
+  struct Params {
+    int depth = 1;
+  };
+  static Schema<Params> schema() { return {{"depth", &Params::depth, between(1, 3), "how deep"}}; }
+  static Value build(Network&, const Params&, Value x) { return x; }
+};
+
+}  // namespace
+
+ESPALIER_PLUGIN(plugin) { plugin.block<Part>("part"); }
