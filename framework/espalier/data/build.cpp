@@ -96,11 +96,11 @@ std::map<int64_t, Rejected> decode_all(const Samples& samples, std::vector<Pictu
     for (Pictures& column : columns) {
       const Picture picture = prepared_picture(samples.picture(column.field, row), steps);
       if (shape_of(picture) != column.shape)
-        throw Error(Problem{.code = "E2103",
-                            .message = "pictures of column '" + column.name + "' differ in size: " + describe(column.shape) + " and " +
-                                       describe(shape_of(picture)) + " (" + samples.origin(row) + ")",
-                            .hint = picture.channels != column.shape[2] ? "add grey or rgb to data.prepare"
-                                                                        : "add {resize: {size: [height, width]}} to data.prepare"});
+        fail("E2103",
+             "pictures of column '" + column.name + "' differ in size: " + describe(column.shape) + " and " +
+                 describe(shape_of(picture)) + " (" + samples.origin(row) + ")",
+             picture.channels != column.shape[2] ? "add grey or rgb to data.prepare"
+                                                 : "add {resize: {size: [height, width]}} to data.prepare");
       std::memcpy(column.mapping.bytes() + static_cast<size_t>(row) * column.bytes, picture.pixels.data(), column.bytes);
     }
   };
@@ -197,15 +197,6 @@ Json about_pictures(const Pictures& column) {
   return {{"name", column.name}, {"kind", "image"}, {"shape", column.shape}, {"type", "uint8"}, {"names", Json::array()}, {"unit", ""}};
 }
 
-void refuse_if_strict(const Source& source, const Json& left_out) {
-  if (!source.strict || left_out.empty()) return;
-  std::vector<std::string> notes;
-  for (const Json& cause : left_out)
-    notes.push_back(cause.at("cause").get<std::string>() + ": " + std::to_string(cause.at("count").get<int64_t>()) + ", such as " +
-                    join(cause.at("examples").get<std::vector<std::string>>()));
-  throw Error(Problem{.code = "E2102", .message = "some samples cannot be read, and data.strict is true", .where = {}, .hint = {}, .notes = notes});
-}
-
 /// Writes data.h5 and then the manifest, whose presence says that all is there.
 void publish_cache(const CacheKey& key, const Source& source, const std::vector<Table>& tables, Json manifest) {
   const fs::path file = key.folder / "data.h5";
@@ -227,6 +218,17 @@ void publish_cache(const CacheKey& key, const Source& source, const std::vector<
 }
 
 }  // namespace
+
+void refuse_if_strict(const Source& source, const Json& left_out) {
+  if (!source.strict || left_out.empty()) return;
+  Problem problem;
+  problem.code = "E2102";
+  problem.message = "some samples cannot be read, and data.strict is true";
+  for (const Json& cause : left_out)
+    problem.notes.push_back(cause.at("cause").get<std::string>() + ": " + std::to_string(cause.at("count").get<int64_t>()) + ", such as " +
+                            join(cause.at("examples").get<std::vector<std::string>>()));
+  throw Error(problem);
+}
 
 void build_cache(const CacheKey& key, const Source& source, const ReaderType& reader, const Progress& progress) {
   if (progress) progress("reading with " + source.reader, 0.0);

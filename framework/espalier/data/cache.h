@@ -33,6 +33,9 @@ CacheState look_at(const std::filesystem::path& folder);
 /// Declares data.h5 verified as it is now.
 void remember_verified(const std::filesystem::path& folder, const std::string& sha256);
 
+/// Throws E2102 that lists the causes if the pipeline is strict and anything was left out.
+void refuse_if_strict(const Source& source, const Json& left_out);
+
 /// Reads, decodes and writes the cache of `key`; the caller holds its lock. Throws E2xxx.
 void build_cache(const CacheKey& key, const Source& source, const ReaderType& reader, const Progress& progress);
 

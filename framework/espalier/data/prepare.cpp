@@ -68,14 +68,6 @@ void set_aside(const CacheKey& key) {
   fs::remove(key.folder / "manifest.json");
 }
 
-void refuse_left_out(const Source& source, const Preparation& out) {
-  const Json causes = read_json_file(out.folder / "manifest.json").value("left_out", Json::array());
-  if (!source.strict || causes.empty()) return;
-  std::vector<std::string> notes;
-  for (const Json& c : causes) notes.push_back(c.at("cause").get<std::string>() + ": " + c.at("count").dump());
-  throw Error(Problem{.code = "E2102", .message = "some samples cannot be read, and data.strict is true", .where = {}, .hint = {}, .notes = notes});
-}
-
 void find_or_build(const DataRequest& request, const Source& source, const ReaderType& reader, const CacheKey& key, Preparation& out,
                    const Progress& progress) {
   if (look_at(key.folder).complete) return;
@@ -197,7 +189,7 @@ Preparation prepare_data(const DataRequest& request, const FindReader& readers, 
   const SplitPlan plan = split_plan(request, key);
   Preparation out{.folder = key.folder, .key = key.key, .splits = plan.file, .splits_key = plan.key, .reason = {}, .left_out = Json::array()};
   find_or_build(request, source, reader, key, out, progress);
-  refuse_left_out(source, out);
+  refuse_if_strict(source, read_json_file(key.folder / "manifest.json").value("left_out", Json::array()));
   if (split_sidecar(plan.file).is_null()) {
     const Descriptor lock = lock_file(request.cache / (key.key + ".lock"));
     if (split_sidecar(plan.file).is_null()) build_splits(plan, request, source, Prepared::open(key.folder));

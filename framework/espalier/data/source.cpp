@@ -207,8 +207,7 @@ Json read_description(const std::string& dataset, const std::vector<fs::path>& p
     out["name"] = file.stem().string();
     return out;
   } catch (const YAML::Exception& e) {
-    throw Error(Problem{.code = "E0411", .message = "'" + file.string() + "' is not YAML: " + e.msg,
-                        .where = {.file = file, .line = e.mark.line + 1, .column = e.mark.column + 1}});
+    fail("E0411", file.string() + ":" + std::to_string(e.mark.line + 1) + " is not YAML: " + e.msg);
   }
 }
 
@@ -250,9 +249,8 @@ fs::path input_folder(const Source& source, const DataRequest& request) {
   std::vector<std::string> missing = missing_files(usual, source.description);
   const std::string count = missing.size() > 3 ? ", ... (" + std::to_string(missing.size()) + " files)" : "";
   missing.resize(std::min<size_t>(missing.size(), 3));
-  throw Error(Problem{.code = "E2101",
-                      .message = "dataset '" + source.dataset + "' is not here: '" + usual.string() + "' lacks " + join(missing) + count,
-                      .hint = "get it with: espalier data fetch " + source.dataset});
+  fail("E2101", "dataset '" + source.dataset + "' is not here: '" + usual.string() + "' lacks " + join(missing) + count,
+       "get it with: espalier data fetch " + source.dataset);
 }
 
 std::vector<Column> apply_rules(std::vector<Column> columns, const std::vector<ColumnRule>& rules, std::vector<std::string>* images) {
