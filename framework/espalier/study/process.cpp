@@ -39,7 +39,7 @@ std::vector<std::string> child_environment() {
 }
 
 /// Moved above the descriptors that the child gives a fixed number, so that none is overwritten by another.
-Descriptor high(Descriptor low) { return Descriptor(fcntl(low.get(), F_DUPFD_CLOEXEC, 16)); }
+ChildDescriptor high(ChildDescriptor low) { return ChildDescriptor(fcntl(low.get(), F_DUPFD_CLOEXEC, 16)); }
 
 /// Between fork and exec: system calls only, as other threads may have held locks.
 [[noreturn]] void become(const char* program, char* const* arguments, char* const* environment, int channel, int log,
@@ -76,23 +76,23 @@ int64_t field(const std::filesystem::path& file, const std::string& name) {
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+ChildDescriptor& ChildDescriptor::operator=(ChildDescriptor&& other) noexcept {
   std::swap(value_, other.value_);
   return *this;
 }
-Descriptor::~Descriptor() {
+ChildDescriptor::~ChildDescriptor() {
   if (value_ >= 0) close(value_);
 }
 
 Process::Process(const std::filesystem::path& program, const std::filesystem::path& log) {
   require(access(program.c_str(), X_OK) == 0, "E4001", fmt::format("'{}' cannot be executed", program.string()));
-  Descriptor output = high(Descriptor(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)));
+  ChildDescriptor output = high(ChildDescriptor(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)));
   require(static_cast<bool>(output), "E4001", fmt::format("cannot write the log '{}': {}", log.string(), std::strerror(errno)));
   std::array<int, 2> ends{};
   require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0, "E4001",
           fmt::format("no socket pair: {}", std::strerror(errno)));
-  channel_ = high(Descriptor(ends[0]));
-  const Descriptor theirs = high(Descriptor(ends[1]));
+  channel_ = high(ChildDescriptor(ends[0]));
+  const ChildDescriptor theirs = high(ChildDescriptor(ends[1]));
   fcntl(channel_.get(), F_SETFL, O_NONBLOCK);
 
   std::vector<std::string> environment = child_environment();
@@ -107,7 +107,7 @@ Process::Process(const std::filesystem::path& program, const std::filesystem::pa
   require(pid_ >= 0, "E4001", fmt::format("cannot start a process: {}", std::strerror(errno)));
   if (pid_ == 0) become(name.c_str(), arguments.data(), pointers.data(), theirs.get(), output.get(), parent);
   setpgid(pid_, pid_);  // as in the child: whoever comes first
-  watch_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  watch_ = ChildDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   if (!watch_) {
     const int error = errno;
     reap();

@@ -10,12 +10,12 @@
 namespace espalier {
 
 /// A file descriptor that closes itself.
-class Descriptor {
+class ChildDescriptor {
  public:
-  explicit Descriptor(int value = -1) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(other.value_) { other.value_ = -1; }
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
+  explicit ChildDescriptor(int value = -1) : value_(value) {}
+  ChildDescriptor(ChildDescriptor&& other) noexcept : value_(other.value_) { other.value_ = -1; }
+  ChildDescriptor& operator=(ChildDescriptor&& other) noexcept;
+  ~ChildDescriptor();
   int get() const { return value_; }
   explicit operator bool() const { return value_ >= 0; }
 
@@ -44,8 +44,8 @@ class Process {
 
  private:
   pid_t pid_ = -1;
-  Descriptor channel_;
-  Descriptor watch_;
+  ChildDescriptor channel_;
+  ChildDescriptor watch_;
 };
 
 /// How often the kernel has killed for lack of memory in our control group; 0 where this cannot be read.
