@@ -43,7 +43,8 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
   const auto named = [&](const std::string& kind, const std::string& path, std::string& name, Json& own) {
     if (const Leaf* leaf = use(path))
       if (const Selection selection = selection_of(leaf->value); selection.names.size() == 1) name = selection.names[0].first;
-    if (name == "auto") name = kind == "tuner" ? (catalogue_.find("tuner", "greedy") != nullptr ? "greedy" : "random") : "none";
+    const bool installed = catalogue_.registry().find(kind == "tuner" ? PluginKind::tuner : PluginKind::scheduler, name) != nullptr;
+    if (name == "auto" && !installed) name = kind == "tuner" ? (catalogue_.find("tuner", "greedy") != nullptr ? "greedy" : "random") : "none";
     own = settings(kind, name, path + "." + name, nullptr);
     out[kind] = {{name, own}};
   };

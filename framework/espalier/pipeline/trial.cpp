@@ -25,6 +25,11 @@ Json trainer_settings(const Json& train) {
   out["epochs"] = epochs.is_number() ? Json{{"count", epochs}} : epochs.begin().value();
   out["optimizer"] = named(train.at("optimizer"));
   out["schedule"] = named(train.at("schedule"));
+  // A pipeline gives lengths as fractions of the training, the trainer counts epochs.
+  const double length = epochs.is_number() ? epochs.get<double>() : epochs.begin().value().at("max").get<double>();
+  if (out["schedule"].contains("every")) out["schedule"]["every"] = out["schedule"]["every"].get<double>() * length;
+  // 0: as many threads as there are processors.
+  if (!train.at("threads").is_number()) out["threads"] = 0;
   const Json average = named(train.at("average"));
   out["average"] = average.at("name") == "none" ? Json("none") : average;
   return out;
@@ -75,7 +80,7 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
   Json inputs = Json::object();
   Json targets = Json::object();
   for (const Layer& layer : network.layers())
-    if (layer.op == "input") inputs[layer.from] = layer.from;
+    if (layer.op == "input") inputs[layer.set.at("name").get<std::string>()] = layer.set.at("name");
   for (const Output& output : network.outputs()) targets[output.head] = output.target;
   Json seeds = Json::object();
   const uint64_t seed = derive_seed(derive_seed(pipeline.seed, "trial"), static_cast<uint64_t>(number));
