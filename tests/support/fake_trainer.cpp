@@ -66,7 +66,7 @@ int train(const Json& job, const Json& settings, const std::string& behaviour) {
     std::ifstream(attempt["read"].get<std::string>()) >> saved;
     if (saved != std::to_string(epoch)) return 9;
   }
-  const int64_t epochs = settings.value("epochs", 3);
+  const int64_t epochs = attempt["until"].is_number() ? attempt["until"].get<int64_t>() : settings.value("epochs", int64_t{3});
   while (epoch < epochs) {
     ++epoch;
     send({{"epoch", epoch}, {"metrics", {{"val_accuracy", score(settings, epoch)}}}, {"seconds", 0.0}});
@@ -103,7 +103,9 @@ int main() {
     return 0;
   }
   if (job["do"] != "train") {
-    send({{"done", {{"rows", job.value("rows", 0)}}}});
+    const std::string file = job["attempt"]["write"].get<std::string>() + "/answer.json";
+    write_text(file, job.dump());
+    send({{"done", {{"file", file}}}});
     return 0;
   }
   if (behaviour == "abort") std::abort();

@@ -1,4 +1,5 @@
 #include "catch.h"
+#include "espalier/data/prepared.h"
 #include "espalier/error.h"
 #include "espalier/study/child.h"
 #include "espalier/study/files.h"
@@ -50,6 +51,7 @@ Preparation prepare_data(const DataRequest&, const FindReader&, const Progress& 
   progress("data", 1.0);
   return {.folder = "cache", .key = "9c41", .splits = "split", .splits_key = "51ab"};
 }
+Splits read_splits(const std::filesystem::path&) { return {.train = {}, .validation = {}, .test = {10, 11, 12}}; }
 Json trial_document(const Pipeline&, const Settings& settings, const Registry&, const Preparation& data, const std::string& study,
                     int64_t number) {
   return {{"study", study}, {"number", number}, {"settings", settings}, {"data", data.key},
@@ -79,7 +81,7 @@ struct Folder {
 
 Json job(const std::string& behaviour, const Folder& folder) {
   return {{"format", 1}, {"do", "train"}, {"trial", {{"settings", {{"behaviour", behaviour}}}}},
-          {"attempt", {{"token", 1}, {"from", 0}, {"read", ""}, {"write", folder.path.string()}}}};
+          {"attempt", {{"token", 1}, {"from", 0}, {"until", nullptr}, {"read", ""}, {"write", folder.path.string()}}}};
 }
 
 ChildOptions child(const Folder& folder) {
@@ -234,6 +236,9 @@ TEST_CASE("a study finds the best of a small space and writes its folder") {
                            "trials/0000/attempts/1/log.txt"})
     CHECK(std::filesystem::exists(folder.path / "s" / name));
   CHECK(text_of(folder.path / "s/best/model.safetensors") == "weights of " + std::to_string(result.best->number));
+  std::vector<int> rows = Json::parse(text_of(folder.path / "s/best/samples.json"))["rows"].get<std::vector<int>>();
+  std::ranges::sort(rows);
+  CHECK(rows == std::vector<int>{10, 11, 12});
   CHECK(Json::parse(text_of(folder.path / "s/best/decode.json"))["label"]["classes"].size() == 2);
   CHECK(Json::parse(text_of(folder.path / "s/lock.json"))["plugins"]["tuner_random.so"].get<std::string>() == "ab12");
 }
@@ -354,6 +359,7 @@ TEST_CASE("the time budget stops a trial, and its best epoch counts") {
   CHECK(result.end == StudyEnd::finished);
   REQUIRE(result.complete == 1);
   CHECK(result.best->epochs == 1.0);
+  CHECK(text_of(folder.path / "s/best/model.safetensors") == "weights of 0");
   CHECK(open_sqlite(folder.path / "s/study.db")->info("spent_seconds")->get<double>() >= 1.0);
 }
 

@@ -233,9 +233,23 @@ class Run {
       store_->release(lease, end.seconds);
     } else {
       observer_.on_note(fmt::format("trial {} was stopped by the time budget: its best epoch counts", lease.trial));
-      complete(lease, scores, end, attempt);
+      complete(lease, scores, collect(lease, end, attempt), attempt);
     }
     return true;
+  }
+
+  /// Lets the trainer write the weights of the best epoch of a trial that was stopped: it is told to go on until where it
+  /// stands. If that fails, the end is as it was, and the checkpoint is what there is.
+  ChildEnd collect(const Lease& lease, ChildEnd end, const std::string& attempt) {
+    const TrialRecord trial = store_->trial(lease.trial).value();
+    if (trial.checkpoint.empty()) return end;
+    Json job = train_job(trial, lease, store_->document(lease.trial), attempt);
+    job["attempt"]["until"] = trial.epochs;
+    const ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt / "log.txt", .interrupts = options_.interrupts};
+    ChildEnd collected = train(child, job, {});
+    if (!collected.cause.empty()) return end;
+    collected.seconds += end.seconds;
+    return collected;
   }
 
   void complete(const Lease& lease, Metrics scores, const ChildEnd& end, const std::string& attempt) {
@@ -280,7 +294,7 @@ class Run {
     result.complete = std::ranges::count(trials, TrialState::complete, &TrialRecord::state);
     result.failed = std::ranges::count(trials, TrialState::failed, &TrialRecord::state);
     if (end == StudyEnd::finished && result.best) {
-      result.scores = write_best(pipeline_, options_, *store_, *result.best, observer_);
+      result.scores = write_best(pipeline_, options_, data_, *store_, *result.best, observer_);
       if (interrupts() > 0) result.end = StudyEnd::interrupted;
     }
     return result;

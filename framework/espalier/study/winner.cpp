@@ -1,16 +1,23 @@
 #include "espalier/study/winner.h"
 
+#include "espalier/data/prepared.h"
 #include "espalier/error.h"
+#include "espalier/random.h"
 #include "espalier/study/child.h"
 #include "espalier/study/files.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <vector>
+
 namespace espalier {
 
 namespace {
 
-constexpr int64_t kSampleRows = 16;
+constexpr size_t kSampleRows = 16;
 
 /// Everything that one job about the winner needs.
 struct Winner {
@@ -65,6 +72,36 @@ std::string card(const Pipeline& pipeline, const TrialRecord& best, const Json& 
   return out;
 }
 
+/// Some rows of the test split, else of validation, drawn without repetition by the study's seed.
+std::vector<int64_t> sample_rows(const Preparation& data, uint64_t seed) {
+  const Splits splits = read_splits(data.splits);
+  std::vector<int64_t> rows = splits.test.empty() ? splits.validation : splits.test;
+  Random random(derive_seed(seed, "samples"));
+  const size_t count = std::min(kSampleRows, rows.size());
+  for (size_t i = 0; i < count; ++i)
+    std::swap(rows[i], rows[i + static_cast<size_t>(random.below(static_cast<int64_t>(rows.size() - i)))]);
+  rows.resize(count);
+  return rows;
+}
+
+/// What the model says of some rows, and what its first layers see in one: for the report.
+void write_examples(const Winner& winner, const Preparation& data, uint64_t seed) {
+  std::vector<int64_t> rows;
+  try {
+    rows = sample_rows(data, seed);
+  } catch (const Error& error) {
+    winner.observer.on_note("no samples for the report: " + error.problems().front().message);
+  }
+  if (rows.empty()) return;
+  for (const auto& [what, more, file] : {std::tuple{"predict", Json{{"rows", rows}}, "samples.json"},
+                                         std::tuple{"features", Json{{"row", rows.front()}}, "features.json"}}) {
+    const Json answer = ask(winner, what, more);
+    if (!answer.is_object()) continue;
+    if (answer.contains("file")) copy_whole(answer["file"].get<std::string>(), winner.folder / file);
+    else write_file(winner.folder / file, answer.dump());
+  }
+}
+
 Json read_scores(const Json& answer, Json scores) {
   if (!answer.is_object()) return scores;
   Json test = answer;
@@ -83,7 +120,8 @@ std::string weights_of(const Store& store, const TrialRecord& trial) {
   return weights && weights->is_string() ? weights->get<std::string>() : "";
 }
 
-Json write_best(const Pipeline& pipeline, const StudyOptions& options, Store& store, const TrialRecord& best, Observer& observer) {
+Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Preparation& data, Store& store,
+                const TrialRecord& best, Observer& observer) {
   if (const auto known = store.info("scores"); known && store.info("scored trial") == Json(best.number)) return *known;
   const Json document = store.document(best.number);
   const std::string relative = weights_of(store, best);
@@ -103,12 +141,7 @@ Json write_best(const Pipeline& pipeline, const StudyOptions& options, Store& st
   write_file(folder / "decode.json", decode_document(document).dump(1));
   write_file(folder / "scores.json", scores.dump(1));
   write_file(folder / "card.md", card(pipeline, best, scores));
-  const std::string split = pipeline.sketch.has_test ? "test" : "validation";
-  for (const auto& [what, rows, file] : {std::tuple{"predict", kSampleRows, "samples.json"}, std::tuple{"features", int64_t{1}, "features.json"}}) {
-    if (!has_weights || interrupted()) continue;
-    const Json answer = ask(winner, what, {{"split", split}, {"rows", rows}, {"seed", pipeline.seed}});
-    if (!answer.is_null()) write_file(folder / file, answer.dump());
-  }
+  if (has_weights && !interrupted()) write_examples(winner, data, pipeline.seed);
   if (interrupted()) return scores;  // asked again when the study goes on
   store.set_info("scores", scores);
   store.set_info("scored trial", best.number);

@@ -10,7 +10,7 @@ std::string weights_of(const Store& store, const TrialRecord& trial);
 /// Evaluates the best trial on the test split, once in a study's life for each winner, and writes best/: model.safetensors,
 /// network.json, decode.json, scores.json, card.md, and for the report samples.json and features.json. What cannot be
 /// had is a note, never an error. Returns the scores: {"search", "test", "baseline"}.
-Json write_best(const Pipeline& pipeline, const StudyOptions& options, Store& store, const TrialRecord& best,
-                Observer& observer);
+Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Preparation& data, Store& store,
+                const TrialRecord& best, Observer& observer);
 
 }  // namespace espalier
