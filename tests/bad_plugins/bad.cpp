@@ -61,6 +61,7 @@ constinit const EspalierPluginHeader espalier_plugin = changed();
 #else
 ESPALIER_PLUGIN(plugin) {
 #if defined(THROWS)
+  register_part(plugin);
   throw std::runtime_error("no licence");
 #elif defined(BAD_NAME)
   plugin.block<Part>("Bad-Name");
