@@ -84,6 +84,8 @@ class Run {
     if (before && *before != lock)
       observer_.on_note(fmt::format("since the study began, '{}' has changed", first_difference(*before, lock)));
     if (!before) store_->set_info("lock", lock);
+    if (pipeline_.search.replicates > 1 || pipeline_.search.refit)
+      observer_.on_note("each trial is trained once and its own model is the best one: replicates and refit have no effect");
     const Objective& objective = pipeline_.search.objective;
     store_->set_info("objective", {{"metric", objective.metric}, {"maximize", objective.maximize}});
     store_->set_info("name", pipeline_.name);
