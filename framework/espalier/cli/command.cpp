@@ -70,7 +70,6 @@ Call parse_call(const Verb& verb, const std::vector<std::string>& arguments) {
     const auto parsed = options::command_line_parser(arguments)
                             .options(known)
                             .style(style::default_style & ~style::allow_guessing)
-                            .positional(options::positional_options_description{})
                             .allow_unregistered()
                             .run();
     for (const auto& option : parsed.options) {
