@@ -225,8 +225,8 @@ TEST_CASE("where leaves rows out by cause, given splits are kept, take draws") {
     CHECK(prepared.column("age").as<float>()[row] >= 5.0F);
     CHECK(prepared.column("split").as<int64_t>()[row] == 0);
   }
-  CHECK(p.left_out[2]["cause"] == "not not smiles");
-  CHECK(p.left_out[3]["cause"] == "not age >= 5");
+  CHECK(p.left_out[2]["cause"] == "not true: not smiles");
+  CHECK(p.left_out[3]["cause"] == "not true: age >= 5");
   data["where"] = {"aeg > 5"};
   CHECK(problem_of([&] { prepare_data(world.request(data), world.readers); }).starts_with("E0412"));
 }

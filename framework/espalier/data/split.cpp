@@ -100,7 +100,7 @@ Rows usable_rows(const DataRequest& request, const Source& source, const Prepare
   Json where = request.data.value("where", Json::array());
   if (where.is_string()) where = Json::array({where});
   for (const Json& text : where.is_array() ? where : Json::array())
-    keep("not " + text.get<std::string>(), rows_where(data, rows, text.get<std::string>()));
+    keep("not true: " + text.get<std::string>(), rows_where(data, rows, text.get<std::string>()));
   std::vector<std::string> used = request.used;
   if (used.empty())
     for (const ColumnRule& rule : source.rules) used.push_back(rule.name);
