@@ -6,8 +6,6 @@
 #include "espalier/error.h"
 #include "espalier/random.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -93,6 +91,12 @@ Copies copies_of(const Weights& weights) { return {copy_of(weights.parameters())
 
 void follow(std::vector<float>& average, std::span<const float> values, float decay) {
   for (size_t i = 0; i < average.size(); ++i) average[i] = decay * average[i] + (1.0F - decay) * values[i];
+}
+
+/// A number with leading zeros. (LibTorch's headers hide the system's {fmt} behind one without a library.)
+std::string padded(int64_t number, size_t width) {
+  std::string digits = std::to_string(number);
+  return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
 
 class Training {
@@ -204,7 +208,7 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
     loss_sum += loss.item<double>();
     if (!std::isfinite(loss_sum))
-      throw Failure{"nan", fmt::format("epoch {}, step {}", position_.epochs_done + 1, index + 1),
+      throw Failure{"nan", "epoch " + std::to_string(position_.epochs_done + 1) + ", step " + std::to_string(index + 1),
                     "the loss is not a finite number: a lower learning rate, a longer warmup or train.clip may help"};
     loss.backward();
   }
@@ -236,7 +240,7 @@ void Training::finish_epoch(double seconds) {
   ++position_.epochs_done;
   for (const auto& [name, value] : metrics.items()) {
     if (!std::isfinite(value.get<double>()))
-      throw Failure{"nan", fmt::format("epoch {}, {}", position_.epochs_done, name), "a lower learning rate may help"};
+      throw Failure{"nan", "epoch " + std::to_string(position_.epochs_done) + ", " + name, "a lower learning rate may help"};
   }
   position_.step = 0;
   position_.loss_sum = 0.0;
@@ -288,8 +292,9 @@ void Training::save() {
   put_weights(content, "best/", weights, best_.parameters, best_.buffers);
   content.state = to_json(position_);
   content.state["updates"] = optimizer_.updates;
-  const std::string name = position_.step == 0 ? fmt::format("epoch-{:04}.ckpt", position_.epochs_done)
-                                               : fmt::format("epoch-{:04}-step-{:06}.ckpt", position_.epochs_done, position_.step);
+  std::string name = "epoch-" + padded(position_.epochs_done, 4);
+  if (position_.step != 0) name += "-step-" + padded(position_.step, 6);
+  name += ".ckpt";
   const std::string hash = write_tensors(folder_ / name, content);
   session_.channel().send({{"checkpoint", name}, {"sha256", hash}, {"epochs", position_.epochs_done}});
   // The one before stays: the worker may not have noted the new one when a machine dies.
