@@ -1,0 +1,120 @@
+#include "catch.h"
+
+#include "espalier/pipeline/pipeline.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+using namespace espalier;
+
+namespace {
+
+std::filesystem::path build_folder() { return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path(); }
+std::filesystem::path source_folder() { return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path(); }
+
+const Registry& plugins() {
+  static const Registry kRegistry = Registry::scan({build_folder() / "lib/espalier/plugins"});
+  return kRegistry;
+}
+
+/// True if what the pipelines of these tests name is built and described.
+bool is_complete() {
+  for (const auto& [kind, name] : {std::pair(PluginKind::block, "vanilla"), std::pair(PluginKind::block, "resnet"),
+                                   std::pair(PluginKind::block, "normalization"), std::pair(PluginKind::head, "classification"),
+                                   std::pair(PluginKind::tuner, "random"), std::pair(PluginKind::reader, "cifar")})
+    if (plugins().find(kind, name) == nullptr) return false;
+  return std::filesystem::exists(source_folder() / "datasets/cifar10.yaml");
+}
+
+PipelineRequest request(const std::string& text, std::vector<std::string> overrides = {}, std::vector<std::string> variants = {}) {
+  const std::filesystem::path folder = build_folder() / "tests/pipelines";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "one.yaml") << text;
+  return {.file = folder / "one.yaml", .overrides = std::move(overrides), .variants = std::move(variants),
+          .dataset_paths = {source_folder() / "datasets"}, .cache = folder / "cache"};
+}
+
+Pipeline load(const std::string& text, std::vector<std::string> overrides = {}, std::vector<std::string> variants = {}) {
+  return load_pipeline(request(text, std::move(overrides), std::move(variants)), plugins());
+}
+
+/// Code and line of every mistake.
+std::vector<std::string> mistakes(const std::string& text, std::vector<std::string> overrides = {}) {
+  std::vector<std::string> out;
+  try {
+    load(text, std::move(overrides));
+  } catch (const Error& error) {
+    for (const Problem& p : error.problems()) out.push_back(p.code + ":" + std::to_string(p.where.line));
+  }
+  return out;
+}
+
+const std::string kGood =
+    "data: {dataset: cifar10, split: {validation: 0.2, stratify: label}}\n"
+    "graph:\n"
+    "  pixels: {block: normalization, from: image}\n"
+    "  trunk: {block: vanilla, from: pixels, depth: {tune: [2, 3]}}\n"
+    "  label: {head: classification, from: trunk}\n"
+    "train: {optimizer: {tune: {sgd: {learning_rate: {tune: {from: 0.001, to: 1, log: true}}}, adam: {}}}}\n"
+    "search: {tuner: random, budget: {time: 5m}}\n"
+    "variants: {size: {small: {trunk.depth: 1}}}\n";
+
+}  // namespace
+
+TEST_CASE("a pipeline becomes a space, an objective and a network") {
+  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  const Pipeline pipeline = load(kGood);
+  REQUIRE(pipeline.space.axes.size() == 3);
+  CHECK(pipeline.space.axes[0].name == "trunk.vanilla.depth");
+  CHECK(pipeline.space.axes[1].name == "train.optimizer");
+  CHECK(pipeline.space.axes[2].name == "train.optimizer.sgd.learning_rate");
+  CHECK(pipeline.space.axes[2].parent == "train.optimizer");
+  CHECK(pipeline.search.objective.metric == "val_accuracy");
+  CHECK(pipeline.search.objective.maximize);
+  CHECK(pipeline.search.budget_seconds == Approx(300.0));
+  const Json train = train_settings(pipeline, {{"train.optimizer", "adam"}});
+  CHECK(train.at("optimizer").contains("adam"));
+  const Json trial = trial_document(pipeline, first_settings(pipeline.space), plugins(), {}, "7f3a", 3);
+  CHECK(trial.at("train").at("optimizer").at("name") == "sgd");
+  CHECK(trial.at("data").at("inputs").at("image") == "image");
+  CHECK(trial == trial_document(pipeline, first_settings(pipeline.space), plugins(), {}, "7f3a", 3));
+}
+
+TEST_CASE("later layers win: variants, then the command line") {
+  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  CHECK(load(kGood, {}, {"size=small"}).resolved["graph"]["trunk"]["vanilla"]["depth"] == 1);
+  CHECK(load(kGood, {"trunk.depth=2"}, {"size=small"}).resolved["graph"]["trunk"]["vanilla"]["depth"] == 2);
+  CHECK(load(kGood, {"~trunk.depth"}).space.axes.size() == 2);
+  CHECK(load(kGood, {"train.optimizer=adam", "train.batch=64"}).resolved["train"]["batch"] == 64);
+  CHECK(mistakes(kGood, {"~trunk.dropout"}) == std::vector<std::string>{"E0603:1"});
+  CHECK(mistakes(kGood, {"trunkk.depth=2"}) == std::vector<std::string>{"E0602:1"});
+}
+
+TEST_CASE("all mistakes are told at once, in order") {
+  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  const std::vector<std::string> found = mistakes(
+      "data: {dataset: cifar10, take: {train: {tune: [1, 2]}}, split: {validation: 1.0}}\n"
+      "graph:\n"
+      "  trunk: {block: vanilla, from: imag, widht: 64}\n"
+      "  other: {block: resnet, from: [image, trunk], depth: \"3\"}\n"
+      "  label: {head: regression, from: trunk}\n"
+      "train: {batch: 0, optimizer: {sgd: {nesterov: yes}}}\n"
+      "search: {budget: {time: 10:30}}\n");
+  for (const char* wanted : {"E0401:1", "E0202:1", "E0303:3", "E0203:3", "E0310:4", "E0202:4", "E0312:5", "E0207:6", "E0202:6", "E0202:7"})
+    CHECK(std::ranges::find(found, wanted) != found.end());
+}
+
+TEST_CASE("cycles and loose ends are told") {
+  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  const std::vector<std::string> found = mistakes(
+      "data: {dataset: cifar10}\n"
+      "graph:\n"
+      "  a: {block: vanilla, from: b}\n"
+      "  b: {block: vanilla, from: a}\n"
+      "  loose: {block: vanilla, from: image}\n"
+      "  label: {head: classification, from: b}\n");
+  CHECK(std::ranges::any_of(found, [](const std::string& m) { return m.rfind("E0309", 0) == 0; }));
+  CHECK(std::ranges::find(found, "E0311:5") != found.end());
+}
