@@ -40,6 +40,7 @@ std::string why_not_round(const Network& net) {
 struct Outcome {
   bool refused = false;
   std::string wrong;
+  std::string reason = {};  ///< of the refusal
 };
 
 template <class Build>
@@ -55,7 +56,8 @@ Outcome attempt(const std::string& name, const std::string& what, const Registry
     return {false, why.empty() ? "" : what + ": " + why};
   } catch (const Error& error) {
     const bool named = std::string(error.what()).find(name) != std::string::npos;
-    return {true, named ? "" : fmt::format("{}: the error does not name it: {}", what, error.problems().front().message)};
+    return {true, named ? "" : fmt::format("{}: the error does not name it: {}", what, error.problems().front().message),
+            error.problems().front().message};
   } catch (const std::exception& error) {
     return {true, fmt::format("{}: threw what is no espalier::Error: {}", what, error.what())};
   }
@@ -68,15 +70,18 @@ std::vector<std::string> check_block(const Registry& registry, const BlockType& 
   const size_t inputs = std::max(block.inputs_min, std::min<size_t>(block.inputs_max, 2));
   for (const Json& settings : pairwise_covering(block.declaration)) {
     bool works = false;
+    std::string reason;
     for (const Shape& shape : kShapes) {
       const std::string what = fmt::format("block '{}' with {} on {}", block.name, settings.dump(), to_string(shape));
       const Outcome outcome = attempt(block.name, what, &registry, shape, [&](Network& net, Value x) {
         block.build(net, settings, std::vector<Value>(inputs, x));
       });
       works = works || !outcome.refused;
+      if (outcome.refused) reason = outcome.reason;
       if (!outcome.wrong.empty()) wrong.push_back(outcome.wrong);
     }
-    if (!works && wrong.empty()) wrong.push_back(fmt::format("block '{}' with {} builds on no input", block.name, settings.dump()));
+    if (!works && wrong.empty())
+      wrong.push_back(fmt::format("block '{}' with {} builds on no input: {}", block.name, settings.dump(), reason));
   }
   return wrong;
 }
