@@ -64,7 +64,10 @@ const std::string kGood =
 }  // namespace
 
 TEST_CASE("a pipeline becomes a space, an objective and a network") {
-  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  if (!is_complete()) {
+    WARN("plugins or datasets are missing: skipped");
+    return;
+  }
   const Pipeline pipeline = load(kGood);
   REQUIRE(pipeline.space.axes.size() == 3);
   CHECK(pipeline.space.axes[0].name == "trunk.vanilla.depth");
@@ -83,7 +86,10 @@ TEST_CASE("a pipeline becomes a space, an objective and a network") {
 }
 
 TEST_CASE("later layers win: variants, then the command line") {
-  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  if (!is_complete()) {
+    WARN("plugins or datasets are missing: skipped");
+    return;
+  }
   CHECK(load(kGood, {}, {"size=small"}).resolved["graph"]["trunk"]["vanilla"]["depth"] == 1);
   CHECK(load(kGood, {"trunk.depth=2"}, {"size=small"}).resolved["graph"]["trunk"]["vanilla"]["depth"] == 2);
   CHECK(load(kGood, {"~trunk.depth"}).space.axes.size() == 2);
@@ -93,7 +99,10 @@ TEST_CASE("later layers win: variants, then the command line") {
 }
 
 TEST_CASE("all mistakes are told at once, in order") {
-  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  if (!is_complete()) {
+    WARN("plugins or datasets are missing: skipped");
+    return;
+  }
   const std::vector<std::string> found = mistakes(
       "data: {dataset: cifar10, take: {train: {tune: [1, 2]}}, split: {validation: 1.0}}\n"
       "graph:\n"
@@ -107,7 +116,10 @@ TEST_CASE("all mistakes are told at once, in order") {
 }
 
 TEST_CASE("cycles and loose ends are told") {
-  if (!is_complete()) return WARN("plugins or datasets are missing: skipped");
+  if (!is_complete()) {
+    WARN("plugins or datasets are missing: skipped");
+    return;
+  }
   const std::vector<std::string> found = mistakes(
       "data: {dataset: cifar10}\n"
       "graph:\n"
