@@ -1,11 +1,9 @@
 #include "espalier/cli/data_check.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
+#include "espalier/data/fetch.h"
 
 #include <fmt/format.h>
-
-#include <fstream>
-#include <map>
 
 namespace espalier::cli {
 
@@ -17,31 +15,13 @@ FindReader readers_of(const Registry& registry) {
   return [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); };
 }
 
-/// Descriptions by name; the first folder that has a name wins.
-std::map<std::string, fs::path> descriptions() {
-  std::map<std::string, fs::path> out;
-  std::error_code error;
-  for (const fs::path& folder : dataset_paths())
-    for (const auto& entry : fs::directory_iterator(folder, error))
-      if (entry.path().extension() == ".yaml") out.emplace(entry.path().stem().string(), entry.path());
-  return out;
-}
-
-/// The comment that a description opens with.
-std::string opening_comment(const fs::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  if (!std::getline(in, line) || line.rfind("#", 0) != 0) return "";
-  return line.substr(line.find_first_not_of("# "));
-}
-
 int ls(const Call& call) {
   Json out = Json::array();
-  Table table{.headers = {"data set", "what it is"}};
-  for (const auto& [name, file] : descriptions()) {
-    const std::string about = opening_comment(file);
-    out.push_back({{"name", name}, {"file", file.string()}, {"about", about}});
-    table.rows.push_back({name, about});
+  Table table{.headers = {"data set", "what it is", "here"}};
+  for (const DatasetInfo& info : list_datasets(dataset_paths())) {
+    out.push_back({{"name", info.name}, {"about", info.description}, {"licence", info.licence}, {"source", info.source},
+                   {"folder", info.folder.string()}});
+    table.rows.push_back({info.name, info.description, info.folder.empty() ? "no" : info.folder.string()});
   }
   if (call.json())
     print_json({{"datasets", out}});
@@ -102,6 +82,18 @@ int why(const Call& call) {
   return 0;
 }
 
+int fetch(const Call& call) {
+  const std::string& name = call.word(0, "the data set's name");
+  const bool live = is_terminal(stderr);
+  const fs::path folder = fetch_dataset(name, dataset_paths(), call.value("from"), progress_line(live));
+  if (live) fmt::print(stderr, "\r\033[K");
+  if (call.json())
+    print_json({{"dataset", name}, {"folder", folder.string()}});
+  else
+    fmt::print("{}\n", folder.string());
+  return 0;
+}
+
 int check(const Call& call) {
   const Registry registry = scan_registry(call);
   const Pipeline pipeline = load(call, registry);
@@ -132,6 +124,8 @@ std::vector<Verb> data_verbs() {
   const std::string arguments = "PIPELINE [PATH=VALUE | ~PATH ...]";
   return {
       {"data ls", "data sets that have a description", "", "espalier data ls", {}, ls},
+      {"data fetch", "downloads a data set, or takes it from a folder or an archive", "DATASET", "espalier data fetch cifar10 --from archives",
+       {{"from", "folder or archive to take it from", "PATH"}}, fetch},
       {"data prepare", "builds the cache of a pipeline's data, or finds it", arguments,
        "espalier data prepare cifar10_classifier", {}, prepare},
       {"data why", "says whether the cache is there, and which part of its key differs if not", arguments,
