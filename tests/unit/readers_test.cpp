@@ -1,0 +1,104 @@
+// Readers on small made-up files.
+#include "espalier/error.h"
+#include "espalier/plugin.h"
+
+#include "catch.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+
+using namespace espalier;
+namespace fs = std::filesystem;
+
+namespace {
+
+const ReaderType& load(const std::string& name) {
+  static std::map<std::string, Plugin> loaded;
+  if (!loaded.contains(name)) {
+    const char* given = std::getenv("ESPALIER_TEST_PLUGINS");
+    const fs::path folder =
+        given != nullptr ? fs::path(given) : fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib/espalier/plugins";
+    void* library = dlopen((folder / (name + ".so")).c_str(), RTLD_NOW | RTLD_LOCAL);
+    REQUIRE(library != nullptr);
+    const auto* header = static_cast<const EspalierPluginHeader*>(dlsym(library, "espalier_plugin"));
+    REQUIRE(header != nullptr);
+    header->fill(loaded[name]);
+  }
+  return loaded[name].readers.at(0);
+}
+
+struct Folder {
+  fs::path path;
+  Folder() {
+    std::string pattern = (fs::temp_directory_path() / "espalier-readers-XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    path = pattern;
+  }
+  ~Folder() { fs::remove_all(path); }
+  void write(const std::string& name, const std::string& text) const {
+    fs::create_directories((path / name).parent_path());
+    std::ofstream(path / name, std::ios::binary) << text;
+  }
+};
+
+std::string record(char label, char value) { return std::string(1, label) + std::string(3072, value); }
+
+}  // namespace
+
+TEST_CASE("CIFAR records become interleaved pictures, and half a record is refused") {
+  const Folder folder;
+  const Json settings = {{"train", {"a.bin"}}, {"test", {"b.bin"}}};
+  folder.write("a.bin", record(3, 1) + std::string(1, 4) + std::string(1024, 7) + std::string(1024, 8) + std::string(1024, 9));
+  folder.write("b.bin", record(9, 2));
+  const auto samples = load("cifar").open(settings, folder.path);
+  REQUIRE(samples->rows() == 3);
+  CHECK(samples->columns()[1].labels == std::vector<int64_t>{3, 4, 9});
+  CHECK(samples->columns()[2].labels == std::vector<int64_t>{0, 0, 1});
+  const Picture p = samples->picture("image", 1);
+  CHECK(std::vector<uint8_t>(p.pixels.begin(), p.pixels.begin() + 4) == std::vector<uint8_t>{7, 8, 9, 7});
+  CHECK(samples->origin(2) == "b.bin:0");
+  folder.write("b.bin", record(9, 2) + "x");
+  CHECK_THROWS_AS(load("cifar").open(settings, folder.path), Error);
+  folder.write("b.bin", record(10, 2));
+  CHECK_THROWS_AS(load("cifar").open(settings, folder.path), Error);
+}
+
+TEST_CASE("IDX files are read plain, and a short one is refused") {
+  const Folder folder;
+  const std::string images("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x02" "abcd", 20);
+  const std::string labels("\0\0\x08\x01\0\0\0\x02\x01\0", 10);
+  const Json settings = {{"train_images", "i"}, {"train_labels", "l"}, {"test_images", ""}};
+  folder.write("i", images);
+  folder.write("l", labels);
+  const auto samples = load("idx").open(settings, folder.path);
+  CHECK(samples->rows() == 2);
+  CHECK(samples->picture("image", 1).pixels == std::vector<uint8_t>{'c', 'd'});
+  CHECK(samples->columns()[1].labels == std::vector<int64_t>{1, 0});
+  folder.write("i", images.substr(0, 19));
+  CHECK_THROWS_AS(load("idx").open(settings, folder.path), Error);
+}
+
+TEST_CASE("a table's columns are numbers, texts or pictures by what they hold") {
+  const Folder folder;
+  folder.write("t.csv", "name,price,front\n\"a, \"\"b\"\"\",1.5,x.jpg\nc,,y.jpg\nshort,1\n");
+  folder.write("y.jpg", "no picture");
+  const auto samples = load("csv_images").open({{"file", "t.csv"}}, folder.path);
+  REQUIRE(samples->rows() == 2);
+  CHECK(samples->columns()[0].ids.at(0) == "a, \"b\"");
+  CHECK(samples->columns()[1].numbers.at(0) == 1.5);
+  CHECK(samples->columns()[1].numbers.at(1) != samples->columns()[1].numbers.at(1));
+  CHECK(samples->columns()[2].kind == ColumnKind::image);
+  CHECK(samples->rejected().at(0).cause == "wrong number of fields");
+  for (const auto& [row, cause] : std::map<int64_t, std::string>{{0, "missing file"}, {1, "not a picture"}}) {
+    try {
+      samples->picture("front", row);
+      FAIL("a broken picture was decoded");
+    } catch (const Rejected& rejected) {
+      CHECK(rejected.cause == cause);
+    }
+  }
+}
