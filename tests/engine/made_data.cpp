@@ -3,6 +3,7 @@
 #include "espalier/data/hash.h"
 #include "espalier/data/hdf5.h"
 #include "espalier/random.h"
+#include "espalier/samples.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -30,10 +31,11 @@ Json make_data(const fs::path& folder) {
   Random random(5);
   for (int64_t row = 0; row < kRows; ++row) {
     const int64_t label = random.below(2);
+    const int64_t light = random.below(50);
     double sum = 0.0;
     for (int64_t i = 0; i < kSide * kSide; ++i) {
       const bool bright = (i % kSide < kSide / 2) == (label == 0);
-      pixels.push_back(static_cast<uint8_t>((bright ? 120 : 60) + random.below(80)));
+      pixels.push_back(static_cast<uint8_t>((bright ? 120 : 60) + light + random.below(80)));
       sum += pixels.back();
     }
     labels.push_back(label);
@@ -46,9 +48,9 @@ Json make_data(const fs::path& folder) {
                                     {.name = "source", .type = "string", .extents = {kRows}, .values = origins.data()}});
   const Json none = Json::array();
   const Json columns = {
-      {{"name", "image"}, {"kind", "image"}, {"shape", {kSide, kSide, 1}}, {"type", "uint8"}, {"names", none}},
-      {{"name", "label"}, {"kind", "class_label"}, {"shape", none}, {"type", "int64"}, {"names", {"left", "right"}}},
-      {{"name", "brightness"}, {"kind", "number"}, {"shape", none}, {"type", "float32"}, {"names", none}}};
+      {{"name", "image"}, {"kind", to_string(ColumnKind::image)}, {"shape", {kSide, kSide, 1}}, {"type", "uint8"}, {"names", none}},
+      {{"name", "label"}, {"kind", to_string(ColumnKind::class_label)}, {"shape", none}, {"type", "int64"}, {"names", {"left", "right"}}},
+      {{"name", "brightness"}, {"kind", to_string(ColumnKind::number)}, {"shape", none}, {"type", "float32"}, {"names", none}}};
   write_text(folder / "manifest.json", {{"format", 1}, {"rows", kRows}, {"columns", columns},
                                         {"sha256", sha256_of_file(folder / "data.h5")}, {"size", fs::file_size(folder / "data.h5")}});
   std::vector<int64_t> rows;
