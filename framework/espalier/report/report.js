@@ -128,7 +128,7 @@
         data: {datasets: withCurve.map((t) => {
           const isBest = best && t.number === best.number;
           const line = isBest ? colour("--leaf") : palette[(t.number + 1) % palette.length] + "99";
-          return {label: "trial " + t.number, data: t.curve.filter((e) => isNumber(e.metrics[name])).map((e) => ({x: e.epoch + 1, y: e.metrics[name]})), borderColor: line, backgroundColor: line, borderWidth: isBest ? 3 : 1.3, pointRadius: t.curve.length > 12 ? 0 : 2, order: isBest ? 0 : 1, tension: .15};
+          return {label: "trial " + t.number, data: t.curve.filter((e) => isNumber(e.metrics[name])).map((e) => ({x: e.epoch, y: e.metrics[name]})), borderColor: line, backgroundColor: line, borderWidth: isBest ? 3 : 1.3, pointRadius: t.curve.length > 12 ? 0 : 2, order: isBest ? 0 : 1, tension: .15};
         })},
         options: {parsing: false, interaction: {mode: "nearest", intersect: false}, scales: axes("epoch", name, {x: {type: "linear", ticks: {precision: 0}}}), plugins: {legend: {display: withCurve.length <= 10, position: "bottom", labels: {boxWidth: 10}}, title: {display: true, text: name}}}}));
       if (drawn) box.append(drawn);
