@@ -12,18 +12,6 @@ namespace espalier {
 
 namespace {
 
-std::string kind_name(ColumnKind kind) {
-  switch (kind) {
-    case ColumnKind::image: return "image";
-    case ColumnKind::number: return "number";
-    case ColumnKind::numbers: return "numbers";
-    case ColumnKind::class_label: return "class";
-    case ColumnKind::class_labels: return "classes";
-    case ColumnKind::id: return "id";
-  }
-  return "";
-}
-
 std::string with_article(const std::string& noun) { return (noun[0] == 'i' ? "an " : "a ") + noun; }
 
 }  // namespace
@@ -143,12 +131,12 @@ void GraphChecker::check_head(const std::string& node) {
     const Provided* provided = catalogue_.registry().find(PluginKind::head, name);
     if (provided == nullptr || std::ranges::find(provided->accepts, column->kind) != provided->accepts.end()) continue;
     std::vector<std::string> kinds;
-    for (const ColumnKind kind : provided->accepts) kinds.push_back(kind_name(kind));
+    for (const ColumnKind kind : provided->accepts) kinds.push_back(to_string(kind));
     std::vector<std::string> fitting;
     for (const Provided& other : catalogue_.registry().provided())
       if (other.kind == PluginKind::head && std::ranges::find(other.accepts, column->kind) != other.accepts.end()) fitting.push_back(other.name);
-    problems_.add("E0312", fmt::format("'{}' is {} column, {} needs {} column; heads for {}: {}", target, with_article(kind_name(column->kind)),
-                                       name, kinds.empty() ? "another" : with_article(join(kinds, " or ")), kind_name(column->kind),
+    problems_.add("E0312", fmt::format("'{}' is {} column, {} needs {} column; heads for {}: {}", target, with_article(to_string(column->kind)),
+                                       name, kinds.empty() ? "another" : with_article(join(kinds, " or ")), to_string(column->kind),
                                        fitting.empty() ? "none" : join(fitting)), place);
   }
 }
