@@ -130,3 +130,26 @@ TEST_CASE("cycles and loose ends are told") {
   CHECK(std::ranges::any_of(found, [](const std::string& m) { return m.rfind("E0309", 0) == 0; }));
   CHECK(std::ranges::find(found, "E0311:5") != found.end());
 }
+
+TEST_CASE("folds need a refit, and without validation there is nothing to compare") {
+  if (!is_complete()) {
+    WARN("plugins or datasets are missing: skipped");
+    return;
+  }
+  const std::string folded = "data.split.validation={folds: 3}";
+  CHECK(mistakes(kGood, {folded}) == std::vector<std::string>{"E0408:1"});
+  CHECK(mistakes(kGood, {"data.split.validation={folds: 1}"}) == std::vector<std::string>{"E0207:1"});
+  const Pipeline pipeline = load(kGood, {folded, "search.refit=true", "search.replicates=2"});
+  CHECK(pipeline.folds == 3);
+  CHECK(pipeline.search.refit);
+  CHECK(pipeline.search.replicates == 2);
+  CHECK(pipeline.resolved["data"]["split"]["validation"] == Json{{"folds", 3}});
+  CHECK(pipeline.resolved["search"]["refit"] == true);
+  CHECK(load(kGood).folds == 0);
+  CHECK(mistakes(kGood, {"search.ensemble=2"}) == std::vector<std::string>{"E0208:1"});
+
+  CHECK(mistakes(kGood, {"data.split.validation=none"}).size() == 2);
+  const std::vector<std::string> fixed = {"data.split.validation=none", "~trunk.depth", "train.optimizer=sgd", "train.epochs=2",
+                                          "train.optimizer.sgd.learning_rate=0.1"};
+  CHECK(load(kGood, fixed).resolved["train"]["score"] == "last");
+}

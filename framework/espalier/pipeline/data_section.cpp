@@ -120,7 +120,10 @@ Json SectionReader::split(const std::string& path, const Tree& tree, bool folds)
   const Member* fold = tree.member("folds");
   if (folds && fold != nullptr && tree.members.size() == 1) {
     const SettingType type{.name = "folds", .type = Type::integer, .fallback = 5, .domain = legal(2, 1000), .doc = ""};
-    return {{"folds", plain(type, path + ".folds", fold->value)}};
+    const size_t before = problems_.size();
+    const Json count = plain(type, path + ".folds", fold->value);
+    if (problems_.size() == before) pipeline_.folds = count.get<int64_t>();
+    return {{"folds", count}};
   }
   if (where == nullptr || tree.members.size() != 1)
     problems_.add("E0202", fmt::format("{} takes a count (5000), a fraction between 0 and 1 (0.2), 'given', 'none'{} {{where: EXPRESSION}}, "

@@ -39,8 +39,8 @@ struct Search {
   std::vector<std::string> constraints = {};   ///< expressions
   double limit_seconds = 0.0;    ///< of one trial
   double limit_bytes = 0.0;      ///< memory of one trial
-  int64_t replicates = 1;
-  bool refit = false;
+  int64_t replicates = 1;        ///< seeds of a trial, same split, scored by their mean
+  bool refit = false;            ///< the winner is trained again on train and validation; always with folds
 };
 
 /// One value of the resolved pipeline and where it came from.
@@ -60,6 +60,7 @@ struct Pipeline {
   Space space;
   Search search;
   uint64_t seed = 0;
+  int64_t folds = 0;                         ///< of the validation split; 0: one split, not folded
   DataRequest data;
   DataSketch sketch;
   std::vector<std::string> order;            ///< node names, inputs first

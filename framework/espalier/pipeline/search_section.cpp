@@ -74,13 +74,35 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
     search.refit = read_scalar(Type::boolean, "search.refit", leaf->value, problems_).value_or(Json(false)).get<bool>();
   out["refit"] = search.refit;
   if (count("search.ensemble", 0).value_or(0) > 0)
-    problems_.add("E0208", "search.ensemble is not available in this version: only 0 is", assignments_.find("search.ensemble")->value.place);
+    problems_.add("E0208", "search.ensemble is not available in this version: only 0, the best trial alone, is", assignments_.find("search.ensemble")->value.place);
   if (const Leaf* leaf = use("search.order")) {
     const Selection selection = selection_of(leaf->value);
     if (selection.names.size() == 1)
       out["order"] = {{selection.names[0].first, settings("order", selection.names[0].first, "search.order." + selection.names[0].first, nullptr)}};
   }
+  check_validation();
   budget();
+}
+
+/// Folds need a refit, since none of their models is the winner; without validation nothing can be compared.
+void SectionReader::check_validation() {
+  const auto place = [&](const char* path) {
+    const Leaf* leaf = assignments_.find(path);
+    if (leaf == nullptr) leaf = assignments_.find("data.split.validation");
+    return leaf != nullptr ? leaf->value.place : Place{};
+  };
+  if (pipeline_.folds > 0 && !pipeline_.search.refit)
+    problems_.add("E0408", fmt::format("a trial of {} folds leaves {} models, so the winner is trained again; write search: {{refit: true}}",
+                                       pipeline_.folds, pipeline_.folds), place("search.refit"));
+  if (pipeline_.resolved["data"]["split"].value("validation", Json()) != "none") return;
+  if (!pipeline_.space.axes.empty())
+    problems_.add("E0409", fmt::format("without validation nothing can be searched, and {} settings are", pipeline_.space.axes.size()),
+                  place("data.split.validation"), "give data.split.validation a share such as 0.2");
+  if (!pipeline_.resolved["train"].value("epochs", Json()).is_number())
+    problems_.add("E0409", "without validation 'epochs: auto' has no score to stop by; give a number of epochs", place("train.epochs"));
+  if (assignments_.find("train.score") == nullptr) pipeline_.resolved["train"]["score"] = "last";
+  else if (pipeline_.resolved["train"].value("score", Json()) == "best")
+    problems_.add("E0409", "without validation no epoch is the best one; write train: {score: last}", place("train.score"));
 }
 
 void SectionReader::objective(const Tree& tree) {

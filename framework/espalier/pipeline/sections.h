@@ -34,6 +34,7 @@ class SectionReader {
   void objective(const Tree& tree);
   void first(const Tree& tree);
   void budget();
+  void check_validation();
 
   const Catalogue& catalogue_;
   const Assignments& assignments_;
