@@ -10,6 +10,31 @@
 
 namespace espalier {
 
+namespace {
+
+/// Paths are relative to the folder of the file that holds them, on the command line to the current one; the readers know
+/// only the pipeline's folder. Readers declare paths as words, so it counts what is there.
+std::string rebased(const std::string& text, const Place& place, const std::filesystem::path& pipeline_folder) {
+  namespace fs = std::filesystem;
+  if (text.empty() || !place.source || fs::path(text).is_absolute()) return text;
+  const fs::path file = place.source->name;
+  std::error_code error;
+  const fs::path base = fs::absolute(file == "command line" ? fs::path(".") : file.parent_path(), error).lexically_normal();
+  const fs::path here = fs::absolute(pipeline_folder, error).lexically_normal();
+  if (base == here || !fs::exists(base / text, error)) return text;
+  return (base / text).lexically_normal().lexically_relative(here).string();
+}
+
+Json rebased(const Json& value, const Tree& tree, const std::filesystem::path& pipeline_folder) {
+  if (value.is_string()) return rebased(value.get<std::string>(), tree.place, pipeline_folder);
+  if (!value.is_array() || value.size() != tree.items.size()) return value;
+  Json out = Json::array();
+  for (size_t i = 0; i < value.size(); ++i) out.push_back(rebased(value[i], tree.items[i], pipeline_folder));
+  return out;
+}
+
+}  // namespace
+
 Json plain_json(const Tree& tree) {
   if (tree.is_scalar()) return tree.text;
   Json out = tree.is_list() ? Json::array() : Json::object();
@@ -48,6 +73,7 @@ Json SectionReader::settings(const std::string& kind, const std::string& name, c
     if (inlined == nullptr)
       if (const Leaf* leaf = use(path + "." + type.name)) tree = &leaf->value;
     Json value = tree != nullptr ? plain(type, path + "." + type.name, *tree) : type.fallback;
+    if (kind == "reader" && tree != nullptr) value = rebased(value, *tree, pipeline_.data.pipeline_folder);
     if (!value.is_null()) out[type.name] = std::move(value);
   }
   if (inlined == nullptr) return out;
@@ -138,13 +164,15 @@ void SectionReader::data() {
          {"take", {{"test", "all"}, {"train", "all"}}}, {"where", Json::array()}};
   const Leaf* dataset = assignments_.find("data.dataset");
   const Leaf* reader = assignments_.find("data.reader");
-  if ((dataset == nullptr) == (reader == nullptr)) {
-    const Leaf* at = dataset != nullptr ? dataset : assignments_.find("data");
-    problems_.add("E0210", "data has exactly one of 'dataset' and 'reader'", at != nullptr ? at->value.place : Place{});
+  if ((dataset == nullptr) == (reader == nullptr) && assignments_.any_below("data")) {
+    const Leaf& at = dataset != nullptr ? *dataset : assignments_.all().lower_bound("data.")->second;
+    problems_.add("E0210", "data has exactly one of 'dataset' and 'reader'", at.value.place);
   }
   if (dataset != nullptr) {
     use("data.dataset");
-    out["dataset"] = read_scalar(Type::word, "data.dataset", dataset->value, problems_).value_or(Json(""));
+    const Json name = read_scalar(Type::word, "data.dataset", dataset->value, problems_).value_or(Json(""));
+    const bool path = name.get<std::string>().find('/') != std::string::npos || name.get<std::string>().ends_with(".yaml");
+    out["dataset"] = path ? rebased(name, dataset->value, pipeline_.data.pipeline_folder) : name;
   } else if (reader != nullptr) {
     use("data.reader");
     const Selection selection = selection_of(reader->value);

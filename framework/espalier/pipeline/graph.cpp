@@ -49,7 +49,8 @@ void GraphChecker::run(bool columns_known) {
     problems_.add("E0311", "the graph has no head: nothing is predicted", {}, "",
                   {"add one: label: {head: classification, from: NODE}", fmt::format("heads: {}", join(catalogue_.names("head")))});
   find_order();
-  if (any_head) find_loose_ends();
+  // A misspelt input may well be the node that seems to lead nowhere.
+  if (any_head && all_inputs_known_) find_loose_ends();
 }
 
 void GraphChecker::read_inputs(const std::string& node) {
@@ -80,7 +81,9 @@ void GraphChecker::check_input(const std::string& node, const std::string& input
     problems_.add("E0307", fmt::format("'{}' is a head, and nothing comes out of a head; '{}' takes nodes and columns", input, node), place);
     return;
   }
-  if (column || is_node(input) || !columns_known_) return;
+  if (column || is_node(input)) return;
+  all_inputs_known_ = false;
+  if (!columns_known_) return;
   std::vector<std::string> nodes = block_nodes();
   std::vector<std::string> columns;
   for (const Column& c : pipeline_.sketch.columns) columns.push_back(c.name);

@@ -39,6 +39,7 @@ class GraphChecker {
   Pipeline& pipeline_;
   Problems& problems_;
   bool columns_known_ = false;
+  bool all_inputs_known_ = true;
   std::map<std::string, Inputs> inputs_;
 };
 

@@ -9,6 +9,8 @@ namespace espalier {
 
 namespace {
 
+constexpr size_t kMostNodes = 1000;
+
 bool is_note(const std::string& key) { return key.rfind("x-", 0) == 0; }
 
 /// The keys of every map in `data`, `search` and `run` whose keys are fixed.
@@ -101,7 +103,7 @@ void LayerReader::store(const std::string& path, const Tree& tree, bool whole) {
 
 bool LayerReader::take_away(const std::string& path, const Tree& tree) {
   if (!tree.is_nothing()) return false;
-  if (!assignments_.remove(path))
+  if (!tree.missing && !assignments_.remove(path))
     problems_.add("E0603", fmt::format("nothing to remove at {}: no lower layer sets it", path), tree.place);
   return true;
 }
@@ -138,7 +140,7 @@ void LayerReader::read(const Tree& tree, const std::string& origin) {
 }
 
 void LayerReader::graph(const Tree& tree) {
-  if (!tree.is_map()) return problems_.add("E0201", "graph is a map from names to nodes", tree.place);
+  if (!tree.is_map()) return store("graph", tree, true), problems_.add("E0201", "graph is a map from names to nodes", tree.place);
   for (const Member& member : tree.members) {
     if (is_note(member.key)) continue;
     if (member.key == "tune") {
@@ -169,9 +171,14 @@ void LayerReader::node(const std::string& name, const Member& member) {
   }
   Tree marker{.is = Tree::Is::scalar, .text = name, .place = member.place};
   marker.place.length = static_cast<int>(name.size());
+  if (!exists && assignments_.nodes().size() == kMostNodes) {
+    problems_.add("E0102", fmt::format("a graph has at most {} nodes", kMostNodes), member.place);
+    problems_.raise();
+  }
   assignments_.add_node(name, marker, origin_of(tree));
   for (const std::string kind : {"block", "head"}) {
     const Tree* value = tree.find(kind);
+    if (value != nullptr && value->missing) return;
     if (value != nullptr && !take_away(name + "." + kind, *value)) choice(kind, name + "." + kind, name + ".", *value);
   }
   const bool is_block = assignments_.find(name + ".block") != nullptr;
@@ -340,8 +347,9 @@ void LayerReader::section_value(const std::string& path, const Member& member) {
   }
   if (const std::string kind = choice_kind(path); !kind.empty()) return choice(kind, path, path + ".", tree);
   if (section_keys().contains(path)) {
-    if (!tree.is_map()) return problems_.add("E0201", fmt::format("{} is a map", path), tree.place);
-    return section(path, tree);
+    if (tree.is_map()) return section(path, tree);
+    store(path, tree, true);  // so that it is there, if wrong
+    return problems_.add("E0201", fmt::format("{} is a map", path), tree.place);
   }
   if (tree.is_map() && tree.as_path && !tree.members.empty() && assignments_.find(path) != nullptr) return list_by_index(path, tree);
   if (tree.is_map() && (path == "data.columns" || path.rfind("run.", 0) == 0)) return section(path, tree);

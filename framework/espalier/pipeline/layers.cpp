@@ -59,8 +59,6 @@ class LayerStack {
       return problems_.add("E0601", fmt::format("the files include each other: {}", join(way, " -> ")), from);
     }
     if (!done_.insert(real).second) return;
-    constexpr size_t kMostFiles = 256;
-    if (done_.size() > kMostFiles) return problems_.add("E0601", "more than 256 files are included", from);
     Tree tree;
     const size_t before = problems_.size();
     try {
@@ -125,6 +123,11 @@ class LayerStack {
  private:
   void includes(const Tree& include, const std::filesystem::path& folder) {
     const auto one = [&](const Tree& item) {
+      constexpr size_t kMostFiles = 256;
+      if (++included_ > kMostFiles) {
+        problems_.add("E0601", "more than 256 files are included", item.place);
+        problems_.raise();
+      }
       if (!item.is_scalar()) return problems_.add("E0202", "include takes a path or a list of paths", item.place);
       file(folder / item.text, item.place);
     };
@@ -203,6 +206,7 @@ class LayerStack {
   }
 
   void apply(const std::string& path, const Tree& value, const Place& place, const std::string& origin) {
+    if (value.missing) return;
     if (value.is_nothing()) return remove(path, place, origin);
     reader_.read(spell(path, value, place), origin);
   }
@@ -223,6 +227,7 @@ class LayerStack {
   std::vector<std::filesystem::path> open_;
   std::set<std::filesystem::path> done_;
   std::map<std::string, std::map<std::string, Tree>> variants_;
+  size_t included_ = 0;
   bool readable_ = true;
 };
 

@@ -89,18 +89,19 @@ Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry)
   const Catalogue catalogue(registry);
   Assignments assignments;
   if (!read_layers(request, catalogue, assignments, problems)) problems.raise();
-  for (const std::string needed : {"data", "graph"}) {
-    const bool there = needed == "graph" ? !assignments.nodes().empty() : assignments.any_below(needed) || assignments.find(needed) != nullptr;
-    if (!there)
+  const bool has_data = assignments.any_below("data");
+  const bool has_graph = !assignments.nodes().empty();
+  // Where a section is there, but no map, that has been told.
+  for (const auto& [needed, there] : {std::pair("data", has_data), std::pair("graph", has_graph)})
+    if (!there && assignments.find(needed) == nullptr)
       problems.add(Problem{.code = "E0213", .message = fmt::format("the pipeline has no '{}'", needed), .where = {.file = request.file.string()}});
-  }
 
   Resolver resolver(catalogue, assignments, pipeline, problems);
   resolver.run();
   SectionReader sections(catalogue, assignments, pipeline, problems);
   sections.data();
   const bool columns_known = problems.empty() || !pipeline.data.data.is_null() ? sketch(pipeline, assignments, registry, problems) : false;
-  GraphChecker(catalogue, assignments, pipeline, problems).run(columns_known);
+  if (has_graph) GraphChecker(catalogue, assignments, pipeline, problems).run(columns_known);
   std::string metric = "val_loss";
   if (problems.empty() && columns_known) metric = build_first(pipeline, assignments, registry, problems);
   sections.search([&] { return metric; });

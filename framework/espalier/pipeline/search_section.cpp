@@ -175,7 +175,7 @@ void SectionReader::budget() {
   if (search.budget_seconds > 0) out["time"] = fmt::format("{:g}s", search.budget_seconds);
   if (search.budget_epochs > 0) out["epochs"] = search.budget_epochs;
   if (pipeline_.space.axes.empty() || assignments_.any_below("search.budget")) return;
-  const Leaf* at = assignments_.find("search");
+  const Leaf* at = assignments_.find(pipeline_.space.axes.front().name);
   problems_.add("E0406", fmt::format("{} settings are searched, but there is no budget; write search: {{budget: {{trials: 20}}}} or {{time: 10m}}",
                                      pipeline_.space.axes.size()), at != nullptr ? at->value.place : Place{});
 }

@@ -145,7 +145,8 @@ const Declaration& train_declaration() {
 const Declaration& common_block_settings() {
   static const Declaration kCommon = {
       word("weights", "none", {}, "path of a safetensors file, or none"),
-      boolean("freeze", false, "keep the weights as they are"),
+      // Without a domain: `tune: all` leaves alone what no version can do yet.
+      {.name = "freeze", .type = Type::boolean, .fallback = false, .domain = {}, .doc = "keep the weights as they are"},
   };
   return kCommon;
 }

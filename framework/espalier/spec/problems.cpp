@@ -17,9 +17,10 @@ Position Place::position() const {
   Position at{.file = source->name, .line = line, .column = column, .length = length, .text = {}};
   if (line < 1 || static_cast<size_t>(line) > source->lines.size()) return at;
   const size_t start = source->lines[static_cast<size_t>(line) - 1];
-  const size_t end = std::min(source->text.find_first_of("\r\n", start), source->text.size());
+  const size_t next = static_cast<size_t>(line) < source->lines.size() ? source->lines[static_cast<size_t>(line)] : source->text.size();
+  size_t end = next;
+  while (end > start && (source->text[end - 1] == '\n' || source->text[end - 1] == '\r')) --end;
   // Of a line without end only what is around the mistake is kept: a hundred mistakes may share it.
-
   if (column <= static_cast<int>(kLongestLine)) at.text = source->text.substr(start, std::min(end - start, kLongestLine));
   return at;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <unordered_map>
@@ -96,9 +97,13 @@ class TreeBuilder : public YAML::EventHandler {
     problems_.add("E0104", "a second document is not part of a pipeline: one file holds one", place(mark, 3));
     throw Stop{};
   }
-  void OnDocumentEnd() override { seen = true; }
+  void OnDocumentEnd() override {
+    tell_empty();
+    seen = true;
+  }
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    tell_empty();
     refuse_anchor(mark, anchor);
     const std::string word = word_at(mark);
     const bool written = word == "~" || word == "null";
@@ -107,28 +112,43 @@ class TreeBuilder : public YAML::EventHandler {
       return give_key("", place(mark));
     }
     if (!written) refuse_empty(mark, word);
-    take({.is = Tree::Is::nothing, .text = "~", .place = place(mark, word.size())});
+    take({.is = Tree::Is::nothing, .text = "~", .missing = !written, .place = place(mark, word.size())});
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    tell_empty();
     refuse_anchor(mark, 1);
-    give({.is = Tree::Is::nothing, .place = place(mark)});
+    give({.is = Tree::Is::nothing, .missing = true, .place = place(mark)});
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+    tell_empty();
     refuse_anchor(mark, anchor);
     const bool quoted = check_tag(mark, tag);
+    if (quoted) check_closed(mark);
     give({.is = Tree::Is::scalar, .text = value, .quoted = quoted, .place = place(mark, length_of(value, quoted))});
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Tree::Is::list);
   }
-  void OnSequenceEnd() override { close(); }
+  void OnSequenceEnd() override {
+    tell_empty();
+    close();
+  }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, Tree::Is::map);
   }
-  void OnMapEnd() override { close(); }
+  void OnMapEnd() override {
+    tell_empty();
+    close();
+  }
+
+  /// An empty value is told when what follows could be read: where the text breaks off right after it, that is the mistake.
+  void tell_empty() {
+    if (empty_) problems_.add(std::move(*empty_));
+    empty_.reset();
+  }
 
   Place place(const YAML::Mark& mark, size_t length = 1) const {
     return {source_, mark.line + 1, mark.column + 1, static_cast<int>(std::clamp<size_t>(length, 1, 80))};
@@ -179,15 +199,33 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void refuse_empty(const YAML::Mark& mark, const std::string& word) {
-    if (word == "Null" || word == "NULL")
-      problems_.add("E0106", "'" + word + "' is no value; to take away an inherited one, write '~'", place(mark, word.size()));
-    else if (stack_.empty())
-      problems_.add("E0106", "the file is empty; a pipeline has 'data' and 'graph'", place(mark));
-    else if (stack_.back().tree.is_map())
-      problems_.add("E0106", "'" + stack_.back().pending->key + "' has no value; to take away an inherited one, write '~'",
-                    stack_.back().pending->place);
-    else
-      problems_.add("E0106", "an item of the list has no value", place(mark));
+    const std::string way = " has no value; to take away an inherited one, write '~'";
+    Problem problem{.code = "E0106", .message = "an item of the list has no value", .where = place(mark).position()};
+    if (word == "Null" || word == "NULL") {
+      problem.message = "'" + word + "' is no value; to take away an inherited one, write '~'";
+      problem.where = place(mark, word.size()).position();
+    } else if (stack_.empty()) {
+      problem.message = "the file is empty; a pipeline has 'data' and 'graph'";
+    } else if (stack_.back().tree.is_map()) {
+      problem.message = "'" + stack_.back().pending->key + "'" + way;
+      problem.where = stack_.back().pending->place.position();
+    }
+    empty_ = std::move(problem);
+  }
+
+  /// The parser takes the end of the file for the end of a quoted text.
+  void check_closed(const YAML::Mark& mark) {
+    const std::string& text = source_->text;
+    size_t byte = source_->lines[static_cast<size_t>(mark.line)] + static_cast<size_t>(mark.column);
+    const char quote = character_at(mark);
+    if (quote != '"' && quote != '\'') return;
+    while (++byte < text.size()) {
+      if (text[byte] == '\\' && quote == '"') ++byte;
+      else if (text[byte] == quote && quote == '\'' && byte + 1 < text.size() && text[byte + 1] == quote) ++byte;
+      else if (text[byte] == quote) return;
+    }
+    problems_.add("E0100", "this is not YAML: the text that begins here has no closing quote", place(mark));
+    throw Stop{};
   }
 
   void count(const Place& at) {
@@ -204,7 +242,8 @@ class TreeBuilder : public YAML::EventHandler {
       return give_key("", tree.place);
     }
     if (tree.text == "<<" && !tree.quoted)
-      problems_.add("E0104", "merge keys ('<<') are not part of a pipeline; build on another file with 'include'", tree.place);
+      return problems_.add("E0104", "merge keys ('<<') are not part of a pipeline; build on another file with 'include'", tree.place),
+             give_key("", tree.place);
     give_key(tree.text, tree.place);
   }
 
@@ -245,6 +284,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Tree::Is is) {
+    tell_empty();
     refuse_anchor(mark, anchor);
     check_tag(mark, tag);
     if (stack_.size() >= kDeepest) {
@@ -264,8 +304,23 @@ class TreeBuilder : public YAML::EventHandler {
   std::shared_ptr<const Source> source_;
   Problems& problems_;
   std::vector<Frame> stack_;
+  std::optional<Problem> empty_ = std::nullopt;
   size_t values_ = 0;
 };
+
+std::string plain_words(const std::string& message) {
+  static const std::map<std::string, std::string> kWords = {
+      {"end of map flow not found", "a '{' above is not closed by '}'"},
+      {"end of sequence flow not found", "a '[' above is not closed by ']'"},
+      {"illegal flow end", "this bracket closes none that is open"},
+      {"end of map not found", "the line is indented like none above it"},
+      {"end of sequence not found", "the line is indented like none above it"},
+      {"illegal block entry", "an item of a list cannot begin here (spaces indent, tabs do not)"},
+      {"illegal map value", "a ':' cannot stand here; text that holds one is quoted"},
+      {"illegal EOF in scalar", "a quoted text has no closing quote"}};
+  const auto found = kWords.find(message);
+  return found == kWords.end() ? message : found->second;
+}
 
 /// The parser's own messages, as sentences of ours.
 void note_syntax(const YAML::ParserException& error, const TreeBuilder& builder, Problems& problems) {
@@ -274,7 +329,21 @@ void note_syntax(const YAML::ParserException& error, const TreeBuilder& builder,
     problems.add("E0104", "anchors and aliases are not part of a pipeline; share a file with 'include', a value with '{same: NAME}'",
                  builder.place(error.mark));
   else
-    problems.add("E0100", "this is not YAML: " + error.msg, builder.place(error.mark));
+    problems.add("E0100", "this is not YAML: " + plain_words(error.msg), builder.place(error.mark));
+}
+
+/// A run of opening brackets makes the parser look ahead to the end of the file for each: it is refused before.
+bool is_too_deep(const std::shared_ptr<const Source>& source, Problems& problems) {
+  size_t run = 0;
+  for (size_t i = 0; i < source->text.size(); ++i) {
+    const char c = source->text[i];
+    if (c == '[' || c == '{') ++run;
+    else if (c != ' ' && c != '\n') run = 0;
+    if (run <= kDeepest) continue;
+    problems.add("E0102", "a pipeline has at most 64 levels", place_of_byte(source, i));
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -297,7 +366,7 @@ Tree parse_yaml(const std::string& name, const std::string& text, Problems& prob
                  {source, 1, 1, 1});
     return {};
   }
-  if (!is_plain_text(source, problems) || has_directive(source, problems)) return {};
+  if (!is_plain_text(source, problems) || has_directive(source, problems) || is_too_deep(source, problems)) return {};
   TreeBuilder builder(source, problems);
   std::istringstream stream(text);
   try {

@@ -34,6 +34,7 @@ struct Tree {
   enum class Is { nothing, scalar, list, map } is = Is::nothing;  ///< nothing: `~` or `null`
   std::string text = {};
   bool quoted = false;
+  bool missing = false;  ///< nothing stands there, which has been told: no further mistake follows from it
   bool as_path = false;  ///< a map that only spells a path of the command line: `a.b=1` is {a: {b: 1}}
   Place place = {};
   std::vector<Tree> items = {};
