@@ -81,6 +81,7 @@ void GraphChecker::check_input(const std::string& node, const std::string& input
     problems_.add("E0307", fmt::format("'{}' is a head, and nothing comes out of a head; '{}' takes nodes and columns", input, node), place);
     return;
   }
+  if (column && !is_node(input)) use_column(input);
   if (column || is_node(input)) return;
   all_inputs_known_ = false;
   if (!columns_known_) return;
@@ -93,6 +94,12 @@ void GraphChecker::check_input(const std::string& node, const std::string& input
   problems_.add("E0303", fmt::format("'{}' is neither a node nor a column", input), place,
                 near.empty() ? "" : fmt::format("did you mean '{}'?", near),
                 {fmt::format("nodes: {}; columns: {}", join(nodes), join(columns))});
+}
+
+void GraphChecker::use_column(const std::string& column) {
+  std::vector<std::string>& used = pipeline_.data.used;
+  const auto at = std::ranges::lower_bound(used, column);
+  if (at == used.end() || *at != column) used.insert(at, column);
 }
 
 void GraphChecker::check_count(const std::string& node) {
@@ -129,6 +136,7 @@ void GraphChecker::check_head(const std::string& node) {
                   {"columns: " + join(columns), "call the head as its column, or write 'target: COLUMN'"});
     return;
   }
+  use_column(target);
   const Leaf* head = assignments_.find(node + ".head");
   for (const auto& [name, place] : selection_of(head->value).names) {
     const Provided* provided = catalogue_.registry().find(PluginKind::head, name);

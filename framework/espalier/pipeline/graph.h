@@ -26,6 +26,8 @@ class GraphChecker {
   void read_inputs(const std::string& node);
   void check_input(const std::string& node, const std::string& input, const Place& place);
   void check_count(const std::string& node);
+  /// Rows without a value there are left out of the splits.
+  void use_column(const std::string& column);
   void check_head(const std::string& node);
   void find_order();
   void find_loose_ends();
