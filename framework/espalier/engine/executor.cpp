@@ -1,6 +1,7 @@
 #include "espalier/engine/executor.h"
 
 #include "espalier/engine/augment.h"
+#include "espalier/engine/tile_pool.h"
 #include "espalier/error.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -53,8 +54,11 @@ at::Tensor conv(const Json& set, const at::Tensor& x, const at::Tensor& weight, 
   return at::conv2d(w.even() ? x : padded(x, w, 0.0), weight, bias, strides, padding, dilation, groups);
 }
 
-at::Tensor max_pool(const Json& set, const at::Tensor& x) {
-  const Window w = window(set, x, 2, 2);
+at::Tensor max_pool(const Layer& layer, const at::Tensor& x) {
+  const Window w = window(layer.set, x, 2, 2);
+  if (w.kernel == w.stride && w.kernel < 16)
+    return max_of_tiles(x, {.kernel = w.kernel, .rows_before = w.rows.before, .columns_before = w.columns.before,
+                            .height = layer.shape[1], .width = layer.shape[2]});
   const std::vector<int64_t> kernel = {w.kernel, w.kernel};
   const std::vector<int64_t> stride = {w.stride, w.stride};
   if (w.even() && 2 * w.rows.before <= w.kernel && 2 * w.columns.before <= w.kernel)
@@ -99,34 +103,53 @@ at::Tensor drop(const Layer& layer, const at::Tensor& x, const at::Generator& ge
 Randomness::Randomness(uint64_t augment_seed, uint64_t dropout_seed)
     : augment(augment_seed), dropout(at::detail::createCPUGenerator(dropout_seed)) {}
 
-Executor::Executor(const Network& net, const Weights& weights, bool bf16) : net_(net), weights_(weights), bf16_(bf16) {
-  for (size_t i = 0; i < net.layers().size(); ++i) index_of_id_[net.layers()[i].id] = i;
-}
+Executor::Executor(const Network& net, const Weights& weights, bool bf16) : net_(net), weights_(weights), bf16_(bf16) {}
 
 at::Tensor Executor::lower(const at::Tensor& x) const {
   return bf16_ && x.defined() ? x.to(at::kBFloat16) : x;
 }
 
-at::Tensor Executor::execute(const Layer& layer, const Values& in, const Inputs& inputs, Randomness* randomness,
-                             bool in_place) const {
+NormWeights Executor::norm_weights(const Layer& layer) const {
+  return {weights_.get(layer.id, "weight"), weights_.get(layer.id, "bias"), weights_.get(layer.id, "running_mean"),
+          weights_.get(layer.id, "running_var")};
+}
+
+at::Tensor Executor::normalized(const Step& step, const Values& in, bool training) const {
+  const Layer& norm = net_.layers()[*step.norm];
+  const NormWeights weights = norm_weights(norm);
+  const double epsilon = norm.set.value("epsilon", 1e-5);
+  if (training)
+    return norm_activation(in[0], step.adds ? in[1] : at::Tensor(), weights, step.activation, norm.set.value("momentum", 0.1), epsilon);
+  const Layer& layer = net_.layers()[*step.conv];
+  const ScaleShift fold = evaluation_norm(weights, epsilon);
+  const at::Tensor bias = weights_.get(layer.id, "bias");
+  const at::Tensor weight = weights_.get(layer.id, "weight") * fold.scale.view({-1, 1, 1, 1});
+  return conv(layer.set, lower(in[0]), lower(weight), lower(bias.defined() ? bias * fold.scale + fold.shift : fold.shift));
+}
+
+at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& inputs, Randomness* randomness) const {
+  const Layer& layer = net_.layers()[step.layer];
   const std::string& op = layer.op;
   const Json& set = layer.set;
   const auto weight = [&](const char* name) { return weights_.get(layer.id, name); };
+  const auto overwrites = [&] { return step.in_place && (op == "relu" || randomness == nullptr); };
+  if (step.norm) return normalized(step, in, randomness != nullptr);
   if (op == "input") return inputs.at(set.at("name").get<std::string>());
   if (layer.training_only && randomness == nullptr) return in[0];
   if (is_augmentation(op)) return augment(op, set, in[0], randomness->augment);
   if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
   if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
-  if (op == "batch_norm")
-    return at::batch_norm(in[0], weight("weight"), weight("bias"), weight("running_mean"), weight("running_var"),
-                          randomness != nullptr, set.value("momentum", 0.1), set.value("epsilon", 1e-5), false);
-  if (op == "relu") return in_place ? at::relu_(const_cast<at::Tensor&>(in[0])) : at::relu(in[0]);
-  if (op == "silu") return at::silu(in[0]);
+  if (op == "batch_norm") {
+    const ScaleShift fixed = evaluation_norm(norm_weights(layer), set.value("epsilon", 1e-5));
+    return at::addcmul(per_channel(lower(fixed.shift), in[0]), in[0], per_channel(lower(fixed.scale), in[0]));
+  }
+  if (op == "relu") return overwrites() ? at::relu_(const_cast<at::Tensor&>(in[0])) : at::relu(in[0]);
+  if (op == "silu") return overwrites() ? at::silu_(const_cast<at::Tensor&>(in[0])) : at::silu(in[0]);
   if (op == "gelu") return at::gelu(in[0]);
   if (op == "sigmoid") return at::sigmoid(in[0]);
   if (op == "tanh") return at::tanh(in[0]);
-  if (op == "max_pool") return max_pool(set, in[0]);
+  if (op == "max_pool") return max_pool(layer, in[0]);
   if (op == "avg_pool") return avg_pool(set, in[0]);
   if (op == "global_avg_pool") return in[0].mean(at::IntArrayRef{2, 3});
   if (op == "global_max_pool") return in[0].amax(at::IntArrayRef{2, 3});
@@ -145,32 +168,22 @@ at::Tensor Executor::execute(const Layer& layer, const Values& in, const Inputs&
   fail("E0414", "no operation is called '" + op + "'");
 }
 
+const std::vector<Step>& Executor::steps(const std::vector<int>& wanted, bool training) const {
+  const auto [found, is_new] = plans_.try_emplace({wanted, training});
+  if (is_new) found->second = plan(net_, wanted, training);
+  return found->second;
+}
+
 std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness) const {
-  const std::vector<Layer>& layers = net_.layers();
-  std::vector<int> uses(layers.size(), 0);
-  for (const int layer : wanted) uses[static_cast<size_t>(layer)] += 2;  // kept, and never changed in place
-  for (size_t i = layers.size(); i-- > 0;) {
-    if (uses[i] == 0) continue;
-    for (const int from : layers[i].in) ++uses[index_of_id_.at(from)];
-  }
-  Values values(layers.size());
-  std::vector<int> left = uses;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    if (uses[i] == 0) continue;
-    const Layer& layer = layers[i];
+  Values values(net_.layers().size());
+  for (const Step& step : steps(wanted, randomness != nullptr)) {
     Values in;
-    bool in_place = !layer.in.empty();
-    for (const int from : layer.in) {
-      const size_t source = index_of_id_.at(from);
-      in.push_back(values[source]);
-      // A rectifier overwrites what nobody else reads and no gradient needs.
-      const std::string& op = layers[source].op;
-      in_place = in_place && uses[source] == 1 && (op == "batch_norm" || op == "conv" || op == "add");
-      if (--left[source] == 0) values[source] = at::Tensor();
-    }
+    for (const size_t from : step.in) in.push_back(values[from]);
+    for (const size_t from : step.last) values[from] = at::Tensor();
     try {
-      values[i] = execute(layer, in, inputs, randomness, in_place);
+      values[step.layer] = execute(step, in, inputs, randomness);
     } catch (const c10::Error& error) {
+      const Layer& layer = net_.layers()[step.layer];
       fail("E0415", "layer " + std::to_string(layer.id) + " (" + layer.op + ") of " + layer.from + ": " +
                         error.what_without_backtrace());
     }

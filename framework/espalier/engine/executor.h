@@ -1,5 +1,6 @@
 #pragma once
 
+#include "espalier/engine/plan.h"
 #include "espalier/engine/weights.h"
 #include "espalier/network.h"
 #include "espalier/random.h"
@@ -33,13 +34,16 @@ class Executor {
 
  private:
   using Values = std::vector<at::Tensor>;
-  at::Tensor execute(const Layer& layer, const Values& in, const Inputs& inputs, Randomness* randomness, bool in_place) const;
+  const std::vector<Step>& steps(const std::vector<int>& wanted, bool training) const;
+  at::Tensor execute(const Step& step, const Values& in, const Inputs& inputs, Randomness* randomness) const;
+  at::Tensor normalized(const Step& step, const Values& in, bool training) const;
+  NormWeights norm_weights(const Layer& layer) const;
   at::Tensor lower(const at::Tensor& x) const;
 
   const Network& net_;
   const Weights& weights_;
   bool bf16_ = false;
-  std::map<int, size_t> index_of_id_;
+  mutable std::map<std::pair<std::vector<int>, bool>, std::vector<Step>> plans_;
 };
 
 }  // namespace espalier::engine

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace espalier::engine {
+
+/// What follows a batch norm in the same pass over memory.
+enum class Activation { none, relu, silu };
+
+/// Scale, shift and running statistics of a batch norm, each (C) in float32.
+struct NormWeights {
+  at::Tensor scale;
+  at::Tensor shift;
+  at::Tensor running_mean;
+  at::Tensor running_variance;
+};
+
+/// activation(batch_norm(x) + residual) with the statistics of the batch (arXiv:1502.03167), which also move the running
+/// ones. x is (B, C) or channels-last (B, C, H, W), float32 or bfloat16; `residual` has its shape or is undefined. One
+/// node of the gradient's graph that keeps x alone (and its result, where a residual was added), and two passes over
+/// memory each way instead of the four to six of separate operations. SiLU takes no residual.
+at::Tensor norm_activation(const at::Tensor& x, const at::Tensor& residual, const NormWeights& weights, Activation activation,
+                           double momentum, double epsilon);
+
+/// Scale and shift per channel of the evaluation's batch norm: x * scale + shift.
+struct ScaleShift {
+  at::Tensor scale;
+  at::Tensor shift;
+};
+ScaleShift evaluation_norm(const NormWeights& weights, double epsilon);
+
+}  // namespace espalier::engine

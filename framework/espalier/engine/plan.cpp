@@ -1,0 +1,132 @@
+#include "espalier/engine/plan.h"
+
+#include <map>
+#include <set>
+
+namespace espalier::engine {
+
+namespace {
+
+class Planner {
+ public:
+  Planner(const Network& net, const std::vector<int>& wanted, bool training);
+  std::vector<Step> steps() &&;
+
+ private:
+  Step alone(size_t layer) const;
+  std::optional<Step> with_norm(size_t layer) const;
+  std::optional<Step> with_conv(size_t layer) const;
+  /// Position of the layer that gives an input, if it has the operation and nobody else reads it.
+  std::optional<size_t> sole(size_t input, const char* op) const;
+  void find_last_uses();
+
+  const std::vector<Layer>& layers_;
+  bool training_;
+  std::vector<std::vector<size_t>> in_;
+  std::vector<int> uses_;
+  std::set<size_t> kept_;
+  std::vector<Step> steps_;
+};
+
+Planner::Planner(const Network& net, const std::vector<int>& wanted, bool training)
+    : layers_(net.layers()), training_(training), in_(layers_.size()), uses_(layers_.size(), 0) {
+  std::map<int, size_t> position;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    position[layers_[i].id] = i;
+    for (const int from : layers_[i].in) in_[i].push_back(position.at(from));
+  }
+  for (const int layer : wanted) {
+    kept_.insert(static_cast<size_t>(layer));
+    ++uses_[static_cast<size_t>(layer)];
+  }
+  for (size_t i = layers_.size(); i-- > 0;) {
+    if (uses_[i] == 0) continue;
+    for (const size_t from : in_[i]) ++uses_[from];
+  }
+}
+
+std::optional<size_t> Planner::sole(size_t input, const char* op) const {
+  if (layers_[input].op != op || uses_[input] != 1 || kept_.contains(input)) return std::nullopt;
+  return input;
+}
+
+Step Planner::alone(size_t layer) const {
+  Step step{.layer = layer, .in = in_[layer]};
+  if (step.in.size() != 1) return step;
+  const size_t source = step.in[0];
+  const std::string& op = layers_[source].op;
+  // In training the gradient needs the input of most operations; what a convolution or sum gave is not needed by them.
+  step.in_place = uses_[source] == 1 && !kept_.contains(source) && (op == "batch_norm" || op == "conv" || op == "add");
+  return step;
+}
+
+/// Batch norm, batch norm + activation, batch norm + add, batch norm + add + relu.
+std::optional<Step> Planner::with_norm(size_t layer) const {
+  const std::string& op = layers_[layer].op;
+  if (op == "batch_norm") return Step{.layer = layer, .in = in_[layer], .norm = layer};
+  Step step{.layer = layer};
+  size_t inner = layer;
+  if (op == "relu" || op == "silu") {
+    step.activation = op == "relu" ? Activation::relu : Activation::silu;
+    inner = in_[layer][0];
+    if (sole(inner, "batch_norm")) {
+      step.norm = inner;
+      step.in = in_[inner];
+      return step;
+    }
+    if (op != "relu" || !sole(inner, "add")) return std::nullopt;
+  } else if (op != "add") {
+    return std::nullopt;
+  }
+  if (in_[inner].size() != 2 || in_[inner][0] == in_[inner][1]) return std::nullopt;
+  // The later of two batch norms is the one whose neighbour's value is there already.
+  for (const size_t side : {size_t{1}, size_t{0}}) {
+    const size_t norm = in_[inner][side];
+    const size_t other = in_[inner][1 - side];
+    if (!sole(norm, "batch_norm")) continue;
+    step.norm = norm;
+    step.adds = true;
+    step.in = {in_[norm][0], other};
+    return step;
+  }
+  return std::nullopt;
+}
+
+std::optional<Step> Planner::with_conv(size_t layer) const {
+  if (layers_[layer].op != "batch_norm") return std::nullopt;
+  const std::optional<size_t> conv = sole(in_[layer][0], "conv");
+  if (!conv) return std::nullopt;
+  return Step{.layer = layer, .in = in_[*conv], .norm = layer, .conv = conv};
+}
+
+void Planner::find_last_uses() {
+  std::set<size_t> seen = kept_;
+  for (size_t i = steps_.size(); i-- > 0;) {
+    for (const size_t from : steps_[i].in)
+      if (seen.insert(from).second) steps_[i].last.push_back(from);
+  }
+}
+
+std::vector<Step> Planner::steps() && {
+  // From the end: a layer takes those before it into its step.
+  std::set<size_t> taken;
+  for (size_t i = layers_.size(); i-- > 0;) {
+    if (uses_[i] == 0 || taken.contains(i)) continue;
+    std::optional<Step> step = training_ ? with_norm(i) : with_conv(i);
+    if (!step) step = alone(i);
+    if (step->norm) taken.insert(*step->norm);
+    if (step->conv) taken.insert(*step->conv);
+    if (step->adds && layers_[i].op == "relu") taken.insert(in_[i][0]);
+    steps_.insert(steps_.begin(), *step);
+  }
+  find_last_uses();
+  return std::move(steps_);
+}
+
+}  // namespace
+
+std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training) {
+  return Planner(net, wanted, training).steps();
+}
+
+}  // namespace espalier::engine

@@ -1,0 +1,29 @@
+#pragma once
+
+#include "espalier/engine/norm_activation.h"
+#include "espalier/network.h"
+
+#include <optional>
+#include <vector>
+
+namespace espalier::engine {
+
+/// One call of the executor: a layer, or neighbours that run as one. Numbers are positions in the network.
+struct Step {
+  size_t layer = 0;            ///< whose value the step gives
+  std::vector<size_t> in;      ///< whose values it reads
+  std::optional<size_t> norm;  ///< training: the batch norm that runs with `activation`; evaluation: the one folded into
+                               ///< the convolution `conv`
+  std::optional<size_t> conv;
+  Activation activation = Activation::none;
+  bool adds = false;           ///< a second input is added before the activation
+  bool in_place = false;       ///< may overwrite its only input
+  std::vector<size_t> last;    ///< values that nobody reads afterwards
+};
+
+/// Steps that give the values of the layers `wanted`, and nothing else. In training, batch norms run with the addition
+/// and the activation that follow; in evaluation, they are folded into the convolutions before them. Only what nobody else
+/// reads is run together.
+std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training);
+
+}  // namespace espalier::engine

@@ -1,0 +1,173 @@
+#include "espalier/engine/tile_pool.h"
+
+#include "espalier/engine/lanes.h"
+
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <limits>
+
+#pragma GCC diagnostic ignored "-Wpsabi"  // see lanes.h
+
+namespace espalier::engine {
+
+namespace {
+
+struct Extent {
+  int64_t height;
+  int64_t width;
+  int64_t channels;
+};
+
+/// The part of a tile's row or column that lies on the picture.
+struct Range {
+  int64_t begin;
+  int64_t end;
+};
+
+ESPALIER_INLINE Range range_of(int64_t tile, int64_t kernel, int64_t before, int64_t extent) {
+  const int64_t begin = tile * kernel - before;
+  return {std::max<int64_t>(begin, 0), std::min(begin + kernel, extent)};
+}
+
+/// One row of tiles of one picture. The position within a tile counts from its corner, inside or not.
+template <class T>
+ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extent& extent) {
+  const Range ys = range_of(row, tiles.kernel, tiles.rows_before, extent.height);
+  for (int64_t tile = 0; tile < tiles.width; ++tile) {
+    const Range xs = range_of(tile, tiles.kernel, tiles.columns_before, extent.width);
+    const int64_t corner = (row * tiles.kernel - tiles.rows_before) * tiles.kernel + tile * tiles.kernel - tiles.columns_before;
+    for (int64_t c = 0; c < extent.channels; c += kLanes) {
+      const int64_t count = std::min(kLanes, extent.channels - c);
+      Lanes best = all(-std::numeric_limits<float>::infinity());
+      Bits place = {};
+      for (int64_t i = ys.begin; i < ys.end; ++i) {
+        for (int64_t j = xs.begin; j < xs.end; ++j) {
+          const Lanes value = load_upto(x + (i * extent.width + j) * extent.channels + c, count);
+          const Bits here = Bits{} + static_cast<uint32_t>(i * tiles.kernel + j - corner);
+          // Written so that a value which is not a number wins and is seen.
+          place = value <= best ? place : here;
+          best = value <= best ? best : value;
+        }
+      }
+      const int64_t at = tile * extent.channels + c;
+      store_upto(y + at, best, count);
+      const Bytes bytes = __builtin_convertvector(place, Bytes);
+      std::memcpy(positions + at, &bytes, static_cast<size_t>(count));
+    }
+  }
+}
+
+template <class T>
+ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extent& extent) {
+  const Range ys = range_of(row, tiles.kernel, tiles.rows_before, extent.height);
+  for (int64_t tile = 0; tile < tiles.width; ++tile) {
+    const Range xs = range_of(tile, tiles.kernel, tiles.columns_before, extent.width);
+    const int64_t corner = (row * tiles.kernel - tiles.rows_before) * tiles.kernel + tile * tiles.kernel - tiles.columns_before;
+    for (int64_t c = 0; c < extent.channels; c += kLanes) {
+      const int64_t count = std::min(kLanes, extent.channels - c);
+      const int64_t at = tile * extent.channels + c;
+      const Lanes gradient = load_upto(dy + at, count);
+      Bytes bytes = {};
+      std::memcpy(&bytes, positions + at, static_cast<size_t>(count));
+      const Bits place = __builtin_convertvector(bytes, Bits);
+      for (int64_t i = ys.begin; i < ys.end; ++i) {
+        for (int64_t j = xs.begin; j < xs.end; ++j) {
+          const Bits here = Bits{} + static_cast<uint32_t>(i * tiles.kernel + j - corner);
+          store_upto(dx + (i * extent.width + j) * extent.channels + c, place == here ? gradient : Lanes{}, count);
+        }
+      }
+    }
+  }
+}
+
+#define ESPALIER_POOL_KERNELS(T)                                                                                                 \
+  ESPALIER_KERNEL void forward(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extent& extent) {    \
+    forward_body(x, y, positions, row, tiles, extent);                                                                           \
+  }                                                                                                                              \
+  ESPALIER_KERNEL void backward(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extent& extent) { \
+    backward_body(dy, positions, dx, row, tiles, extent);                                                                        \
+  }
+ESPALIER_POOL_KERNELS(float)
+ESPALIER_POOL_KERNELS(c10::BFloat16)
+#undef ESPALIER_POOL_KERNELS
+
+/// Calls `work(picture, row of tiles)` on all threads.
+template <class Work>
+void for_rows(int64_t batch, const Tiles& tiles, const Work& work) {
+  at::parallel_for(0, batch * tiles.height, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) work(i / tiles.height, i % tiles.height);
+  });
+}
+
+Extent extent_of(const at::Tensor& x) { return {.height = x.size(2), .width = x.size(3), .channels = x.size(1)}; }
+
+template <class T>
+void run_forward(const at::Tensor& x, const Tiles& tiles, at::Tensor& y, at::Tensor& positions) {
+  const Extent extent = extent_of(x);
+  const int64_t picture = extent.height * extent.width * extent.channels;
+  const int64_t row = tiles.width * extent.channels;
+  for_rows(x.size(0), tiles, [&](int64_t b, int64_t r) {
+    const int64_t at = (b * tiles.height + r) * row;
+    forward(x.const_data_ptr<T>() + b * picture, y.data_ptr<T>() + at, positions.data_ptr<uint8_t>() + at, r, tiles, extent);
+  });
+}
+
+template <class T>
+void run_backward(const at::Tensor& dy, const at::Tensor& positions, const Tiles& tiles, at::Tensor& dx) {
+  const Extent extent = extent_of(dx);
+  const int64_t picture = extent.height * extent.width * extent.channels;
+  const int64_t row = tiles.width * extent.channels;
+  for_rows(dx.size(0), tiles, [&](int64_t b, int64_t r) {
+    const int64_t at = (b * tiles.height + r) * row;
+    backward(dy.const_data_ptr<T>() + at, positions.const_data_ptr<uint8_t>() + at, dx.data_ptr<T>() + b * picture, r, tiles, extent);
+  });
+}
+
+struct Node : torch::autograd::Function<Node> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, int64_t kernel, int64_t rows_before,
+                            int64_t columns_before, int64_t height, int64_t width) {
+    const Tiles tiles{kernel, rows_before, columns_before, height, width};
+    const at::Tensor values = x.contiguous(at::MemoryFormat::ChannelsLast);
+    const std::vector<int64_t> shape = {x.size(0), x.size(1), height, width};
+    at::Tensor y = at::empty(shape, values.options(), at::MemoryFormat::ChannelsLast);
+    at::Tensor positions = at::empty({x.size(0), height, width, x.size(1)}, at::kByte);
+    if (values.scalar_type() == at::kBFloat16) {
+      run_forward<c10::BFloat16>(values, tiles, y, positions);
+    } else {
+      run_forward<float>(values, tiles, y, positions);
+    }
+    context->save_for_backward({positions});
+    context->saved_data["tiles"] = std::vector<int64_t>{kernel, rows_before, columns_before, height, width};
+    context->saved_data["shape"] = x.sizes().vec();
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& outgoing) {
+    const auto tile = context->saved_data["tiles"].toIntVector();
+    const auto shape = context->saved_data["shape"].toIntVector();
+    const Tiles tiles{tile[0], tile[1], tile[2], tile[3], tile[4]};
+    const at::Tensor positions = context->get_saved_variables()[0];
+    const at::Tensor dy = outgoing[0].contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor dx = at::empty(shape, dy.options(), at::MemoryFormat::ChannelsLast);
+    // What no tile covers has no gradient.
+    if (tiles.height * tiles.kernel - tiles.rows_before < shape[2] || tiles.width * tiles.kernel - tiles.columns_before < shape[3])
+      dx.zero_();
+    if (dy.scalar_type() == at::kBFloat16) {
+      run_backward<c10::BFloat16>(dy, positions, tiles, dx);
+    } else {
+      run_backward<float>(dy, positions, tiles, dx);
+    }
+    return {dx, {}, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor max_of_tiles(const at::Tensor& x, const Tiles& tiles) {
+  return Node::apply(x, tiles.kernel, tiles.rows_before, tiles.columns_before, tiles.height, tiles.width);
+}
+
+}  // namespace espalier::engine
