@@ -35,14 +35,14 @@ class Scratch {
 };
 
 /// A trained trial: its document and the weights that scored.
-struct Model {
+struct Trained {
   fs::path study;
   int64_t trial = 0;
   Json document;
   fs::path weights;
 };
 
-Model find_model(const Call& call, const std::string& word) {
+Trained find_model(const Call& call, const std::string& word) {
   const StudyPlace place = find_study(word, studies_folder(call));
   const auto store = open_sqlite(place.folder / "study.db");
   std::optional<TrialRecord> trial;
@@ -53,13 +53,15 @@ Model find_model(const Call& call, const std::string& word) {
     trial = best_trial(store->trials(), objective_of(*store));
     if (!trial) fail("E3003", fmt::format("no trial of '{}' is complete yet", place.folder.string()), "espalier resume continues it");
   }
-  const std::string relative = weights_of(*store, *trial);
-  if (relative.empty()) fail("E3004", fmt::format("trial {} of '{}' left no weights", trial->number, place.folder.string()));
-  return {place.folder, trial->number, store->document(trial->number), fs::absolute(place.folder) / relative};
+  const auto model = model_of(*store, trial->number);
+  if (!model)
+    fail("E3004", fmt::format("trial {} of '{}' left no weights", trial->number, place.folder.string()),
+         store->parts(trial->number).empty() ? "" : "it was trained in folds, and only the best trial is trained again on all of them");
+  return {place.folder, trial->number, model->document, fs::absolute(place.folder) / model->weights};
 }
 
 /// The trainer's last word on a job about a model. Throws E4010 with the cause and the end of its log.
-Json ask(const Model& model, const std::string& what, const Json& more, const fs::path& scratch) {
+Json ask(const Trained& model, const std::string& what, const Json& more, const fs::path& scratch) {
   Json job = {{"format", 1}, {"do", what}, {"trial", model.document},
               {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", model.weights.string()}, {"write", scratch.string()}}}};
   job.update(more);
@@ -71,7 +73,7 @@ Json ask(const Model& model, const std::string& what, const Json& more, const fs
 }
 
 int evaluate(const Call& call) {
-  const Model model = find_model(call, call.words.empty() ? "latest" : call.words[0]);
+  const Trained model = find_model(call, call.words.empty() ? "latest" : call.words[0]);
   const std::string split = call.value("split", "test");
   const Scratch scratch;
   const Json done = ask(model, "evaluate", {{"split", split}}, scratch.folder());
@@ -90,7 +92,8 @@ int evaluate(const Call& call) {
 Json answers_of(const Json& record, const Json& document) {
   Json out = Json::object();
   const Json network = document.value("network", Json::object());
-  for (const auto& [head, value] : record.value("heads", Json::object()).items()) {
+  const Json heads = record.value("heads", Json::object());  // outlives the loop
+  for (const auto& [head, value] : heads.items()) {
     if (value.contains("number")) {
       out[head] = {{"number", value["number"]}};
       continue;
@@ -140,7 +143,7 @@ int predict(const Call& call) {
     study = files[0];
     files.erase(files.begin());
   }
-  const Model model = find_model(call, study);
+  const Trained model = find_model(call, study);
   const Scratch scratch;
   Json more;
   if (files.empty()) {

@@ -76,9 +76,6 @@ Objective objective_of(const Store& store) {
   return objective;
 }
 
-namespace {
-
-/// The shortest endings of setting names that still tell them apart: "depth" for "trunk.vanilla.depth".
 std::vector<std::string> short_names(const std::vector<std::string>& names) {
   std::vector<std::string> out;
   for (const std::string& name : names) {
@@ -94,8 +91,6 @@ std::vector<std::string> short_names(const std::vector<std::string>& names) {
   }
   return out;
 }
-
-}  // namespace
 
 Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objective) {
   std::map<std::string, std::set<std::string>> seen;
@@ -125,7 +120,7 @@ Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objec
       row.push_back(found == trial.settings.end() ? "-" : format_value(found->second));
     }
     row.push_back(format_number(trial.epochs));
-    row.push_back(trial.objective ? fmt::format("{:.4f}", *trial.objective) : "-");
+    row.push_back(trial.objective ? format_score(*trial.objective) : "-");
     row.push_back(fmt::format("{:.1f}", trial.seconds));
     row.push_back(to_string(trial.state) + (trial.cause.empty() ? "" : ": " + trial.cause));
     table.rows.push_back(std::move(row));
@@ -165,7 +160,7 @@ Table score_table(const Json& scores) {
       std::string cell = "-";
       for (const std::string& name : {metric, "val_" + metric, "test_" + metric})
         if (scores[kind].contains(name) && scores[kind][name].is_number())
-          cell = fmt::format("{:.4f}", scores[kind][name].get<double>()), ++present;
+          cell = format_score(scores[kind][name].get<double>()), ++present;
       row.push_back(cell);
     }
     // A measure of one column only (seconds, parameters) is no score to compare.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
@@ -63,15 +64,27 @@ int display_width(const std::string& text) {
   return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & '\xC0') != '\x80'; }));
 }
 
+bool speaks_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    std::string locale = value;
+    std::transform(locale.begin(), locale.end(), locale.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+  }
+  return true;  // nothing is said, as in most containers, whose terminals read UTF-8
+}
+
 std::string shorten(const std::string& text, int width) {
   if (display_width(text) <= width) return text;
+  const std::string mark = speaks_utf8() ? "…" : "~";
   std::string out;
   int used = 0;
   for (const char c : text) {
     if ((c & '\xC0') != '\x80' && ++used >= width) break;
     out += c;
   }
-  return out + "…";
+  return out + mark;
 }
 
 std::string render(const Table& table, int width) {
@@ -115,14 +128,16 @@ std::string render(const Table& table, int width) {
 }
 
 std::string sparkline(const std::vector<double>& values, size_t width) {
-  static constexpr const char* kBars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  static constexpr const char* kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  static constexpr const char* kSigns[] = {"_", ".", "-", "~", "=", "+", "*", "#"};
+  const auto& bars = speaks_utf8() ? kBlocks : kSigns;
   const size_t begin = values.size() > width ? values.size() - width : 0;
   if (begin == values.size()) return "";
   const auto [low, high] = std::minmax_element(values.begin() + static_cast<std::ptrdiff_t>(begin), values.end());
   std::string out;
   for (size_t i = begin; i < values.size(); ++i) {
     const double height = *high > *low ? (values[i] - *low) / (*high - *low) : 0.5;
-    out += kBars[std::isfinite(height) ? static_cast<size_t>(std::lround(height * 7.0)) : 0];
+    out += bars[std::isfinite(height) ? static_cast<size_t>(std::lround(height * 7.0)) : 0];
   }
   return out;
 }
@@ -155,6 +170,12 @@ std::string format_number(double value) {
   // Whole numbers in full: a resolution of 10000 is not 1e+04.
   if (value == std::floor(value) && std::fabs(value) < 1e9) return fmt::format("{:.0f}", value);
   return fmt::format("{:.4g}", value);
+}
+
+std::string format_score(double value) {
+  const double size = std::fabs(value);
+  if (!std::isfinite(value) || (size > 0.0 && size < 0.001) || size >= 1e6) return fmt::format("{:.4g}", value);
+  return fmt::format("{:.{}f}", value, size < 100.0 ? 4 : size < 1000.0 ? 2 : 1);
 }
 
 std::string format_value(const Json& value) {

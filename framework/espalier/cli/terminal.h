@@ -16,6 +16,8 @@ bool wants_colour(std::FILE* stream);
 int terminal_width(std::FILE* stream);
 /// Columns that UTF-8 text takes (one a code point).
 int display_width(const std::string& text);
+/// True unless the locale says that what is written is not read as UTF-8.
+bool speaks_utf8();
 /// `text` in at most `width` columns, ending in an ellipsis if it was cut.
 std::string shorten(const std::string& text, int width);
 
@@ -40,6 +42,8 @@ std::string format_bytes(double bytes);
 std::string format_count(double count);
 /// Four significant digits.
 std::string format_number(double value);
+/// A score to four places, fewer where it is large.
+std::string format_score(double value);
 /// A setting's value without quotes; numbers with four significant digits.
 std::string format_value(const Json& value);
 

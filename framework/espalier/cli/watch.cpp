@@ -1,15 +1,21 @@
 #include "espalier/cli/watch.h"
 
+#include "espalier/cli/studies.h"
 #include "espalier/cli/terminal.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace espalier::cli {
 
 namespace {
+
+constexpr size_t kFewSettings = 6;
+constexpr size_t kCurveWidth = 24;
+constexpr double kRedrawSeconds = 0.5;
 
 /// The value of the objective in an epoch, whether or not the node's name stands before it.
 std::optional<double> objective_value(const Metrics& metrics, const std::string& metric) {
@@ -18,52 +24,87 @@ std::optional<double> objective_value(const Metrics& metrics, const std::string&
   return std::nullopt;
 }
 
-std::string describe(const Settings& settings) {
-  std::vector<std::string> words;
-  for (const auto& [name, value] : settings) words.push_back(name + "=" + format_value(value));
-  return join(words, " ");
-}
-
-std::string describe(const Metrics& metrics) {
+std::vector<std::string> describe(const Metrics& metrics) {
   std::vector<std::string> words;
   for (const auto& [name, value] : metrics)
-    if (name != "seconds") words.push_back(fmt::format("{} {:.4f}", name, value));
-  return join(words, "  ");
+    if (name != "seconds" && name != "learning_rate") words.push_back(fmt::format("{} {}", name, format_score(value)));
+  return words;
 }
 
 }  // namespace
 
-Watch::Watch(const Pipeline& pipeline)
-    : objective_(pipeline.search.objective), budget_seconds_(pipeline.search.budget_seconds), live_(is_terminal(stderr)) {}
-
-Watch::~Watch() {
-  if (drawn_) std::fputs("\r\033[K", stderr);
+std::vector<std::string> settings_in_short(const Space& space, const Settings& settings) {
+  std::vector<std::string> names;
+  for (const Axis& axis : space.axes) names.push_back(axis.name);
+  const std::vector<std::string> shortened = short_names(names);
+  const Settings first = first_settings(space);
+  std::vector<std::string> words;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto value = settings.find(names[i]);
+    if (value == settings.end()) continue;
+    const auto usual = first.find(names[i]);
+    if (names.size() > kFewSettings && usual != first.end() && usual->second == value->second) continue;
+    words.push_back(shortened[i] + "=" + format_value(value->second));
+  }
+  return words;
 }
 
-void Watch::draw(const std::string& line) {
+Watch::Watch(const Pipeline& pipeline)
+    : objective_(pipeline.search.objective), space_(pipeline.space), budget_seconds_(pipeline.search.budget_seconds),
+      live_(is_terminal(stderr)) {}
+
+Watch::~Watch() { draw({}); }
+
+void Watch::draw(const std::vector<std::string>& lines) {
+  std::string out;
+  if (drawn_ > 1) out += fmt::format("\033[{}A", drawn_ - 1);
+  if (drawn_ > 0) out += "\r\033[J";
   // One column is left free: a full line would wrap and could not be drawn again.
-  const std::string fitted = shorten(line, terminal_width(stderr) - 1);
-  std::fprintf(stderr, "\r\033[K%s", fitted.c_str());
+  const int width = std::max(1, terminal_width(stderr) - 1);
+  for (size_t i = 0; i < lines.size(); ++i) out += (i == 0 ? "" : "\n") + shorten(lines[i], width);
+  std::fputs(out.c_str(), stderr);
   std::fflush(stderr);
-  drawn_ = true;
+  drawn_ = lines.size();
+  drawn_at_ = Clock::now();
 }
 
 void Watch::say(const std::string& line) {
-  std::fprintf(stderr, "%s%s\n", drawn_ ? "\r\033[K" : "", line.c_str());
-  drawn_ = false;
+  draw({});
+  std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-double Watch::elapsed() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+void Watch::say_words(const std::string& lead, const std::vector<std::string>& words) {
+  const int width = terminal_width(stderr);
+  std::string line = lead;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (i > 0 && display_width(line) + 2 + display_width(words[i]) > width) {
+      say(line);
+      line = "   ";
+    }
+    line += (i == 0 ? " " : "  ") + words[i];
+  }
+  say(line);
 }
+
+double Watch::elapsed() const { return spent_before_ + std::chrono::duration<double>(Clock::now() - begin_).count(); }
 
 std::string Watch::remaining() const {
   double seconds = budget_seconds_ > 0.0 ? std::max(0.0, budget_seconds_ - elapsed()) : -1.0;
   if (ended_ > 0 && planned_ > 0) {
-    const double by_trials = seconds_of_ended_ / static_cast<double>(ended_) * static_cast<double>(std::max<int64_t>(0, planned_ - ended_));
+    const double each = seconds_of_ended_ / static_cast<double>(ended_);
+    const double by_trials = std::max(0.0, each * static_cast<double>(planned_ - ended_) -
+                                               std::chrono::duration<double>(Clock::now() - trial_begin_).count());
     seconds = seconds < 0.0 ? by_trials : std::min(seconds, by_trials);
   }
-  return seconds < 0.0 ? "" : "  ETA " + format_seconds(seconds);
+  return seconds < 0.0 ? "" : "  ETA " + format_seconds(std::round(seconds));
+}
+
+void Watch::on_history(const std::vector<TrialRecord>& trials, double spent_seconds) {
+  best_ = best_trial(trials, objective_);
+  spent_before_ = spent_seconds;
+  begin_ = Clock::now();
+  for (const TrialRecord& trial : trials)
+    if (trial.state == TrialState::complete || trial.state == TrialState::failed) ++ended_, seconds_of_ended_ += trial.seconds;
 }
 
 void Watch::on_data(const Preparation& preparation) {
@@ -76,45 +117,73 @@ void Watch::on_data(const Preparation& preparation) {
 
 void Watch::on_progress(const std::string& what, double fraction) {
   if (live_) {
-    draw(fmt::format("{} {:3.0f} %", what, fraction * 100.0));
+    draw({fmt::format("{} {:3.0f} %", what, fraction * 100.0)});
   } else if (what != progress_) {
     progress_ = what;
     say(what);
   }
 }
 
-void Watch::on_trial_start(const TrialRecord& trial, int64_t planned) {
-  planned_ = planned;
-  curve_.clear();
-  const std::string count = planned > 0 ? fmt::format("{} of {}", trial.number + 1, planned) : std::to_string(trial.number + 1);
-  const std::string line = fmt::format("trial {}: {}", count, describe(trial.settings));
-  if (live_)
-    draw(line);
-  else
-    say(line);
+/// Trials are called by their numbers, which begin at 0; how many there will be stands beside it.
+std::string Watch::title(const TrialRecord& trial) const {
+  return planned_ > 0 ? fmt::format("trial {} ({} of {})", trial.number, trial.number + 1, planned_)
+                      : fmt::format("trial {}", trial.number);
 }
 
-void Watch::on_epoch(const TrialRecord& trial, const EpochRecord& epoch) {
+void Watch::draw_trial() {
+  if (!current_) return;
+  std::vector<std::string> lines{title(*current_) + (current_->part.empty() ? "" : ", " + current_->part) + ": " +
+                                 join(settings_in_short(space_, current_->settings), "  ")};
+  if (!epoch_.empty()) lines.push_back("  " + epoch_ + "  " + sparkline(curve_, kCurveWidth));
+  lines.push_back(fmt::format("  {}{}{}", format_seconds(std::floor(elapsed())), remaining(),
+                              best_ ? fmt::format("  best so far {} (trial {})", format_score(*best_->objective), best_->number) : ""));
+  draw(lines);
+}
+
+void Watch::on_trial_start(const TrialRecord& trial, int64_t planned) {
+  planned_ = planned;
+  current_ = trial;
+  trial_begin_ = Clock::now();
+  epoch_.clear();
+  curve_.clear();
+  if (live_) return draw_trial();
+  std::vector<std::string> words = settings_in_short(space_, trial.settings);
+  if (words.empty()) words.emplace_back(space_.axes.empty() ? "nothing is searched" : "the first configuration");
+  say_words(title(trial) + ":", words);
+  if (trial.epochs > 0) say(fmt::format("  goes on after {} epochs", format_number(trial.epochs)));
+}
+
+void Watch::on_part_start(const TrialRecord& part) {
+  current_ = part;
+  epoch_.clear();
+  curve_.clear();
+  if (live_) return draw_trial();
+  say(fmt::format("  {}{}:", part.part, part.epochs > 0 ? fmt::format(", after {} epochs", format_number(part.epochs)) : ""));
+}
+
+void Watch::on_epoch(const TrialRecord&, const EpochRecord& epoch) {
   const auto value = objective_value(epoch.metrics, objective_.metric);
   if (value) curve_.push_back(*value);
-  if (!live_) {
-    say(fmt::format("  epoch {}: {}", epoch.epoch, describe(epoch.metrics)));
-    return;
-  }
-  const std::string count = planned_ > 0 ? fmt::format("{} of {}", trial.number + 1, planned_) : std::to_string(trial.number + 1);
-  draw(fmt::format("trial {}  epoch {}{}{}{}  {}", count, epoch.epoch,
-                   value ? fmt::format("  {} {:.4f}", objective_.metric, *value) : "",
-                   best_ ? fmt::format("  best {:.4f} (trial {})", *best_->objective, best_->number) : "", remaining(),
-                   sparkline(curve_, 24)));
+  if (!live_) return say_words(fmt::format("  epoch {}:", epoch.epoch), describe(epoch.metrics));
+  epoch_ = fmt::format("epoch {}", epoch.epoch) + (value ? fmt::format("  {} {}", objective_.metric, format_score(*value)) : "");
+  draw_trial();
+}
+
+void Watch::on_pulse() {
+  if (live_ && std::chrono::duration<double>(Clock::now() - drawn_at_).count() > kRedrawSeconds) draw_trial();
 }
 
 void Watch::on_trial_end(const TrialRecord& trial) {
-  ++ended_;
-  seconds_of_ended_ += trial.seconds;
+  const bool ended = trial.state == TrialState::complete || trial.state == TrialState::failed;
+  if (ended) ++ended_, seconds_of_ended_ += trial.seconds;
   const bool better = trial.objective && (!best_ || (objective_.maximize ? *trial.objective > *best_->objective : *trial.objective < *best_->objective));
   if (better) best_ = trial;
-  const std::string result = trial.objective ? fmt::format("{} {:.4f}{}", objective_.metric, *trial.objective, better ? ", the best so far" : "")
-                                             : to_string(trial.state) + (trial.cause.empty() ? "" : ": " + trial.cause);
+  current_.reset();
+  if (!ended) return say(fmt::format("trial {} stopped after {} epochs", trial.number, format_number(trial.epochs)));
+  std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, format_score(*trial.objective)) : to_string(trial.state);
+  if (const auto spread = trial.scores.find("spread"); spread != trial.scores.end()) result += fmt::format(" ± {}", format_score(spread->second));
+  if (better) result += ", the best so far";
+  if (!trial.cause.empty()) result += ": " + trial.cause;
   say(fmt::format("trial {} ended after {} epochs, {}: {}", trial.number, format_number(trial.epochs),
                   format_seconds(trial.seconds), result));
   if (!trial.message.empty()) say("  " + trial.message);

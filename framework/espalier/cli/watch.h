@@ -8,36 +8,55 @@
 
 namespace espalier::cli {
 
-/// Shows a running study on standard error: one line that is drawn again on a terminal, plain lines elsewhere.
+/// Shows a running study on standard error: a few lines that are drawn again on a terminal, plain lines elsewhere.
 class Watch : public Observer {
  public:
   explicit Watch(const Pipeline& pipeline);
   ~Watch() override;
 
+  void on_history(const std::vector<TrialRecord>& trials, double spent_seconds) override;
   void on_data(const Preparation& preparation) override;
   void on_progress(const std::string& what, double fraction) override;
   void on_trial_start(const TrialRecord& trial, int64_t planned) override;
+  void on_part_start(const TrialRecord& part) override;
   void on_epoch(const TrialRecord& trial, const EpochRecord& epoch) override;
+  void on_pulse() override;
   void on_trial_end(const TrialRecord& trial) override;
   void on_note(const std::string& note) override;
 
  private:
-  void draw(const std::string& line);
+  /// Replaces the lines drawn last by these.
+  void draw(const std::vector<std::string>& lines);
+  void draw_trial();
   void say(const std::string& line);
+  /// As `say`, with further lines indented where it is wider than the terminal.
+  void say_words(const std::string& lead, const std::vector<std::string>& words);
+  std::string title(const TrialRecord& trial) const;
   std::string remaining() const;
-  double elapsed() const;
+  double elapsed() const;   ///< of the study, interruptions left out
 
   Objective objective_;
+  Space space_;
   double budget_seconds_;
   bool live_;
-  bool drawn_ = false;
+  size_t drawn_ = 0;       ///< lines on the screen that are drawn again
   int64_t planned_ = 0;
   int64_t ended_ = 0;
   double seconds_of_ended_ = 0.0;
   std::optional<TrialRecord> best_;
+  std::optional<TrialRecord> current_;
+  std::string epoch_;      ///< of the current trial, as it is shown
   std::vector<double> curve_;
   std::string progress_;   ///< what was said last on plain output
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  double spent_before_ = 0.0;
+  Clock::time_point begin_ = Clock::now();
+  Clock::time_point trial_begin_ = begin_;
+  Clock::time_point drawn_at_ = {};
 };
+
+/// What tells a trial's settings apart: all of them where they are few, else those that differ from the first
+/// configuration; names as short as they can be. Empty: it is the first configuration.
+std::vector<std::string> settings_in_short(const Space& space, const Settings& settings);
 
 }  // namespace espalier::cli

@@ -47,6 +47,19 @@ struct SplitPlan {
 };
 SplitPlan split_plan(const DataRequest& request, const CacheKey& key);
 void build_splits(const SplitPlan& plan, const DataRequest& request, const Source& source, const Prepared& data);
+/// Writes the index arrays and, beside them, a sidecar with their checksum and counts. Throws E2201.
+void write_splits(const std::filesystem::path& file, const Splits& splits, const Json& fields, const Json& left_out);
+
+/// What keeps rows of the cache together or apart.
+struct Marks {
+  std::vector<int64_t> strata;  ///< of each row of the cache; empty: one stratum
+  std::vector<int64_t> groups;  ///< empty: each row by itself
+};
+/// As `stratify` and `group` of the request say. Throws E0412.
+Marks row_marks(const DataRequest& request, const Prepared& data);
+/// Seed of split and take.
+uint64_t split_seed(const DataRequest& request);
+
 /// The sidecar of a split file if it is there and whole; else null.
 Json split_sidecar(const std::filesystem::path& file);
 

@@ -104,6 +104,11 @@ Rows usable_rows(const DataRequest& request, const Source& source, const Prepare
   std::vector<std::string> used = request.used;
   if (used.empty())
     for (const ColumnRule& rule : source.rules) used.push_back(rule.name);
+  // A row whose stratum or group is unknown cannot be put on one side with its kin.
+  const Json split = request.data.value("split", Json::object());
+  for (const char* name : {"stratify", "group"})
+    if (const Json column = split.value(name, Json()); column.is_string() && std::ranges::find(used, column.get<std::string>()) == used.end())
+      used.push_back(column.get<std::string>());
   for (const std::string& name : used) {
     const ColumnView& column = data.column(name);
     Rows kept;
@@ -128,7 +133,7 @@ std::vector<int64_t> marks(const Prepared& data, const Json& name, bool ids) {
       continue;
     }
     const Json value = value_at(data, column, row);
-    // A row without a group is a group of its own: nothing says that it belongs to another.
+    // Rows without a group are left out of every split; each counts as a group of its own.
     const std::string key = value.is_null() ? "row " + std::to_string(row) : value.dump();
     out.push_back(numbers.try_emplace(key, static_cast<int64_t>(numbers.size())).first->second);
   }
@@ -165,11 +170,6 @@ std::map<int64_t, int64_t> quotas(const std::map<int64_t, Rows>& strata, int64_t
   for (size_t i = 0; given < count && i < remainders.size(); ++i, ++given) ++out[remainders[i].second];
   return out;
 }
-
-struct Marks {
-  std::vector<int64_t> strata;  ///< of each row of the cache; empty: one stratum
-  std::vector<int64_t> groups;  ///< empty: each row by itself
-};
 
 Rows draw_rows(const std::map<int64_t, Rows>& strata, std::map<int64_t, int64_t> quota, Random& random) {
   Rows out;
@@ -240,9 +240,8 @@ Rows side(const Prepared& data, const Rows& from, const Json& how, const std::st
 Splits split_rows(const DataRequest& request, const Prepared& data, const Rows& rows) {
   const Json split = request.data.value("split", Json::object());
   const Json take = request.data.value("take", Json::object());
-  const Json own_seed = request.data.value("seed", Json());
-  const uint64_t seed = own_seed.is_number_integer() ? own_seed.get<uint64_t>() : request.seed;
-  const Marks both{.strata = marks(data, split.value("stratify", Json()), false), .groups = marks(data, split.value("group", Json()), true)};
+  const uint64_t seed = split_seed(request);
+  const Marks both = row_marks(request, data);
   const std::optional<Rows> given_test = given_rows(data, rows, "test");
   const std::optional<Rows> given_validation = given_rows(data, rows, "validation");
   const Json test_how = split.value("test", given_test ? Json("given") : Json());
@@ -261,15 +260,26 @@ Splits split_rows(const DataRequest& request, const Prepared& data, const Rows& 
     out.test = draw(out.test, count_of(take["test"], out.test.size(), "data.take.test"), plain, derive_seed(seed, "take/test"));
   if (take.contains("train"))
     rest = draw(rest, count_of(take["train"], rest.size(), "data.take.train"), plain, derive_seed(seed, "take/train"));
-  out.validation = validation_how == Json("given")
-                       ? validation_given
-                       : side(data, rest, validation_how, "validation", both, derive_seed(seed, "split/validation"));
+  // Folds are cut from the training rows when a trial asks for one.
+  const bool folded = validation_how.is_object() && validation_how.contains("folds");
+  if (validation_how == Json("given")) out.validation = validation_given;
+  else if (!folded) out.validation = side(data, rest, validation_how, "validation", both, derive_seed(seed, "split/validation"));
   out.train = without(rest, out.validation);
   require(!out.train.empty(), "E2301", "no row is left to train on");
   return out;
 }
 
 }  // namespace
+
+uint64_t split_seed(const DataRequest& request) {
+  const Json own = request.data.value("seed", Json());
+  return own.is_number_integer() ? own.get<uint64_t>() : request.seed;
+}
+
+Marks row_marks(const DataRequest& request, const Prepared& data) {
+  const Json split = request.data.value("split", Json::object());
+  return {.strata = marks(data, split.value("stratify", Json()), false), .groups = marks(data, split.value("group", Json()), true)};
+}
 
 SplitPlan split_plan(const DataRequest& request, const CacheKey& key) {
   const Json& data = request.data;
@@ -280,7 +290,7 @@ SplitPlan split_plan(const DataRequest& request, const CacheKey& key) {
                 {"take", data.value("take", Json::object())},
                 {"where", data.value("where", Json::array())},
                 {"used", request.used},
-                {"seed", data.value("seed", Json()).is_number_integer() ? data.at("seed") : Json(request.seed)}};
+                {"seed", split_seed(request)}};
   out.key = sha256_of(out.fields.dump()).substr(0, 16);
   out.file = key.folder / ("split-" + out.key + ".h5");
   return out;
@@ -290,17 +300,21 @@ void build_splits(const SplitPlan& plan, const DataRequest& request, const Sourc
   Json left_out = Json::array();
   const Rows rows = usable_rows(request, source, data, left_out);
   const Splits splits = split_rows(request, data, rows);
+  write_splits(plan.file, splits, plan.fields, left_out);
+}
+
+void write_splits(const fs::path& file, const Splits& splits, const Json& fields, const Json& left_out) {
   auto table = [](const std::string& name, const Rows& indices) {
     return Table{.name = name, .type = "int64", .extents = {static_cast<int64_t>(indices.size())}, .values = indices.data()};
   };
-  const fs::path temporary = temporary_name(plan.file);
+  const fs::path temporary = temporary_name(file);
   write_tables(temporary, {table("train", splits.train), table("validation", splits.validation), table("test", splits.test)});
   const std::string hash = sha256_of_file(temporary);
-  publish(temporary, plan.file);
-  fs::path sidecar = plan.file;
+  publish(temporary, file);
+  fs::path sidecar = file;
   sidecar.replace_extension(".json");
   const Json counts = {{"train", splits.train.size()}, {"validation", splits.validation.size()}, {"test", splits.test.size()}};
-  write_file_safely(sidecar, Json{{"sha256", hash}, {"key", plan.fields}, {"rows", counts}, {"left_out", left_out}}.dump(1));
+  write_file_safely(sidecar, Json{{"sha256", hash}, {"key", fields}, {"rows", counts}, {"left_out", left_out}}.dump(1));
 }
 
 }  // namespace espalier

@@ -24,6 +24,13 @@ int wait_for_lock(void*, int count) {
   return 1;
 }
 
+/// A path as it stands in a URI.
+std::string escape_uri(const std::string& path) {
+  std::string out;
+  for (const char c : path) out += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02X}", static_cast<int>(c)) : std::string(1, c);
+  return out;
+}
+
 }  // namespace
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -71,10 +78,11 @@ std::string Statement::text(int column) const {
 }
 bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
 
-Database::Database(const std::string& name) : name_(name) {
+Database::Database(const std::string& name, bool read_only) : name_(name) {
   sqlite3* raw = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
-  const int code = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
+  const int flags = (read_only ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_FULLMUTEX;
+  const std::string opened = read_only ? "file:" + escape_uri(name) + "?immutable=1" : name;
+  const int code = sqlite3_open_v2(opened.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);
   if (code != SQLITE_OK) fail("E3001", fmt::format("cannot open the store '{}': {}", name, sqlite3_errstr(code)));
   sqlite3_extended_result_codes(raw, 1);

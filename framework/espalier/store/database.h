@@ -40,7 +40,8 @@ class Statement {
 /// One connection. Throws E3xxx.
 class Database {
  public:
-  explicit Database(const std::string& name);
+  /// `read_only`: no file beside it is needed or made, and nobody may be writing.
+  Database(const std::string& name, bool read_only);
   void run(const std::string& sql) const;
   /// Rows that the last statement changed.
   int64_t changes() const;

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <cmath>
 #include <ctime>
 #include <fstream>
@@ -59,8 +61,15 @@ TrialState read_state(const std::string& word) {
 }
 
 constexpr const char* kColumns =
-    "select number, settings, reason, state, cause, message, scores, objective, epochs, seconds, checkpoint, started, "
-    "ended, (select count(*) from attempt where attempt.trial = trial.number) from trial ";
+    "select number, settings, reason, state, cause, message, scores, objective, "
+    "iif(part = '', coalesce((select sum(p.epochs) from trial p where p.number = trial.number and p.part <> '' and p.part <> 'refit'), "
+    "epochs), epochs), seconds, checkpoint, started, "
+    "ended, (select count(*) from attempt where attempt.trial = trial.number and attempt.part = trial.part), part from trial ";
+
+/// Rows that can be claimed: free, abandoned on another boot or after a lease, or held by the one that asks.
+constexpr const char* kFree =
+    "select number, token + 1 from trial where (state = 'queued' or (state = 'running' and "
+    "(held_until < ? or boot <> ? or owner = ?))) ";
 
 TrialRecord read_trial(const Statement& row) {
   TrialRecord record{.number = row.integer(0), .settings = {}, .reason = row.text(2)};
@@ -77,21 +86,25 @@ TrialRecord read_trial(const Statement& row) {
   record.started = row.text(11);
   record.ended = row.text(12);
   record.attempts = row.integer(13);
+  record.part = row.text(14);
   return record;
 }
 
 class SqliteStore final : public Store {
  public:
-  explicit SqliteStore(const std::string& name) : database_(name), boot_(boot_name()) {
-    if (name != ":memory:") database_.run("pragma journal_mode = wal");
+  SqliteStore(const std::string& name, bool read_only) : database_(name, read_only), boot_(boot_name()) {
+    if (name != ":memory:" && !read_only) database_.run("pragma journal_mode = wal");
     database_.run("pragma synchronous = full; pragma foreign_keys = on");
+    if (read_only) {
+      require(check_format(name) == kStoreFormat, "E3011", fmt::format("'{}' is of an older format and cannot be written", name));
+      return;
+    }
     Transaction transaction(database_);
-    Statement version(database_, "pragma user_version");
-    version.step();
-    const int64_t found = version.integer(0);
-    if (found > kStoreFormat)
-      fail("E3011", fmt::format("'{}' has format {}, this espalier knows {}", name, found, kStoreFormat), "update espalier");
-    if (found == 0) database_.run(fmt::format("{} pragma user_version = {}", kStoreSchema, kStoreFormat));
+    const int64_t found = check_format(name);
+    if (found == 0) database_.run(kStoreSchema);
+    if (found == 1)
+      for (const char* step : kFromFormat1) database_.run(step);
+    if (found < kStoreFormat) database_.run(fmt::format("pragma user_version = {}", kStoreFormat));
     transaction.commit();
   }
 
@@ -116,62 +129,61 @@ class SqliteStore final : public Store {
     return number;
   }
 
+  void add_part(int64_t trial, const std::string& part, const Json& document) override {
+    Statement(database_, "insert or ignore into trial (number, part, settings, reason, document) "
+                         "select number, ?, settings, reason, ? from trial where number = ? and part = ''")
+        .bind(part).bind(document.dump()).bind(trial).step();
+  }
+
   std::optional<Lease> claim(const std::string& owner, double seconds) override {
     Transaction transaction(database_);
-    const double now = boot_seconds();
-    Statement row(database_, "select number, token + 1 from trial where state = 'queued' or (state = 'running' and "
-                             "(held_until < ? or boot <> ? or owner = ?)) order by number limit 1");
-    if (!row.bind(now).bind(boot_).bind(owner).step()) return std::nullopt;
-    const Lease lease{.trial = row.integer(0), .token = row.integer(1)};
-    const std::string time = utc_now();
-    close_attempt(lease.trial, lease.token - 1, "lost");
-    // What was learnt after the last checkpoint is learnt again, so it is forgotten here.
-    Statement(database_, "delete from epoch where trial = ?1 and epoch > (select saved_epochs from trial where number = ?1)")
-        .bind(lease.trial).step();
-    Statement(database_, "update trial set state = 'running', token = ?, owner = ?, boot = ?, held_until = ?, "
-                         "epochs = saved_epochs, started = iif(started = '', ?, started) where number = ?")
-        .bind(lease.token).bind(owner).bind(boot_).bind(now + seconds).bind(time).bind(lease.trial).step();
-    Statement(database_, "insert into attempt (trial, token, owner, started) values (?, ?, ?, ?)")
-        .bind(lease.trial).bind(lease.token).bind(owner).bind(time).step();
-    transaction.commit();
-    return lease;
+    Statement row(database_, std::string(kFree) + "and part = '' order by number limit 1");
+    if (!row.bind(boot_seconds()).bind(boot_).bind(owner).step()) return std::nullopt;
+    return take({.trial = row.integer(0), .token = row.integer(1)}, owner, seconds, transaction);
+  }
+
+  std::optional<Lease> claim_part(int64_t trial, const std::string& part, const std::string& owner, double seconds) override {
+    Transaction transaction(database_);
+    Statement row(database_, std::string(kFree) + "and number = ? and part = ?");
+    if (!row.bind(boot_seconds()).bind(boot_).bind(owner).bind(trial).bind(part).step()) return std::nullopt;
+    return take({.trial = trial, .token = row.integer(1), .part = part}, owner, seconds, transaction);
   }
 
   bool renew(const Lease& lease, double seconds) override {
-    Statement(database_, "update trial set held_until = ? where number = ? and token = ? and state = 'running'")
-        .bind(boot_seconds() + seconds).bind(lease.trial).bind(lease.token).step();
+    Statement(database_, "update trial set held_until = ? where number = ? and part = ? and token = ? and state = 'running'")
+        .bind(boot_seconds() + seconds).bind(lease.trial).bind(lease.part).bind(lease.token).step();
     return database_.changes() == 1;
   }
 
   bool record_epoch(const Lease& lease, const EpochRecord& epoch) override {
     Transaction transaction(database_);
-    Statement(database_, "update trial set epochs = max(epochs, ?) where number = ? and token = ? and state = 'running'")
-        .bind(static_cast<double>(epoch.epoch)).bind(lease.trial).bind(lease.token).step();
+    Statement(database_, "update trial set epochs = max(epochs, ?) where number = ? and part = ? and token = ? and state = 'running'")
+        .bind(static_cast<double>(epoch.epoch)).bind(lease.trial).bind(lease.part).bind(lease.token).step();
     if (database_.changes() == 0) return false;
-    Statement(database_, "insert or replace into epoch values (?, ?, ?, ?)")
-        .bind(lease.trial).bind(epoch.epoch).bind(lease.token).bind(dump(epoch.metrics)).step();
+    Statement(database_, "insert or replace into epoch values (?, ?, ?, ?, ?)")
+        .bind(lease.trial).bind(lease.part).bind(epoch.epoch).bind(lease.token).bind(dump(epoch.metrics)).step();
     transaction.commit();
     return true;
   }
 
   bool record_checkpoint(const Lease& lease, const std::string& path, const std::string& sha256, double epochs) override {
     Statement(database_, "update trial set checkpoint = ?, checkpoint_sha256 = ?, saved_epochs = ?, epochs = max(epochs, ?) "
-                         "where number = ? and token = ? and state = 'running'")
-        .bind(path).bind(sha256).bind(epochs).bind(epochs).bind(lease.trial).bind(lease.token).step();
+                         "where number = ? and part = ? and token = ? and state = 'running'")
+        .bind(path).bind(sha256).bind(epochs).bind(epochs).bind(lease.trial).bind(lease.part).bind(lease.token).step();
     return database_.changes() == 1;
   }
 
   bool complete(const Lease& lease, const Metrics& scores, std::optional<double> objective, double seconds) override {
     return end(lease, "complete", seconds, [&] {
-      Statement(database_, "update trial set scores = ?, objective = ?, cause = '', message = '' where number = ?")
-          .bind(dump(scores)).bind(objective).bind(lease.trial).step();
+      Statement(database_, "update trial set scores = ?, objective = ?, cause = '', message = '' where number = ? and part = ?")
+          .bind(dump(scores)).bind(objective).bind(lease.trial).bind(lease.part).step();
     });
   }
 
   bool fail(const Lease& lease, const std::string& cause, const std::string& message, double seconds) override {
     return end(lease, "failed", seconds, [&] {
-      Statement(database_, "update trial set cause = ?, message = ? where number = ?")
-          .bind(cause).bind(message).bind(lease.trial).step();
+      Statement(database_, "update trial set cause = ?, message = ? where number = ? and part = ?")
+          .bind(cause).bind(message).bind(lease.trial).bind(lease.part).step();
     });
   }
 
@@ -179,26 +191,34 @@ class SqliteStore final : public Store {
 
   std::vector<TrialRecord> trials() const override {
     std::vector<TrialRecord> out;
-    for (Statement row(database_, std::string(kColumns) + "order by number"); row.step();) out.push_back(read_trial(row));
+    for (Statement row(database_, std::string(kColumns) + "where part = '' order by number"); row.step();) out.push_back(read_trial(row));
     return out;
   }
 
-  std::optional<TrialRecord> trial(int64_t number) const override {
-    Statement row(database_, std::string(kColumns) + "where number = ?");
-    if (!row.bind(number).step()) return std::nullopt;
+  std::vector<TrialRecord> parts(int64_t number) const override {
+    std::vector<TrialRecord> out;
+    Statement row(database_, std::string(kColumns) + "where number = ? and part <> '' order by rowid");
+    row.bind(number);
+    while (row.step()) out.push_back(read_trial(row));
+    return out;
+  }
+
+  std::optional<TrialRecord> trial(int64_t number, const std::string& part) const override {
+    Statement row(database_, std::string(kColumns) + "where number = ? and part = ?");
+    if (!row.bind(number).bind(part).step()) return std::nullopt;
     return read_trial(row);
   }
 
-  Json document(int64_t number) const override {
-    Statement row(database_, "select document from trial where number = ?");
-    require(row.bind(number).step(), "E3015", fmt::format("the store has no trial {}", number));
+  Json document(int64_t number, const std::string& part) const override {
+    Statement row(database_, "select document from trial where number = ? and part = ?");
+    require(row.bind(number).bind(part).step(), "E3015", fmt::format("the store has no trial {}{}", number, part.empty() ? "" : ", " + part));
     return Json::parse(row.text(0));
   }
 
-  std::vector<EpochRecord> epochs(int64_t number) const override {
+  std::vector<EpochRecord> epochs(int64_t number, const std::string& part) const override {
     std::vector<EpochRecord> out;
-    Statement row(database_, "select epoch, metrics from epoch where trial = ? order by epoch");
-    row.bind(number);
+    Statement row(database_, "select epoch, metrics from epoch where trial = ? and part = ? order by epoch");
+    row.bind(number).bind(part);
     while (row.step()) out.push_back({.epoch = row.integer(0), .metrics = read_metrics(row.text(1))});
     return out;
   }
@@ -208,9 +228,36 @@ class SqliteStore final : public Store {
     espalier::fail(code, message, hint);
   }
 
-  void close_attempt(int64_t trial, int64_t token, const std::string& outcome) {
-    Statement(database_, "update attempt set ended = ?, outcome = ? where trial = ? and token = ? and outcome = ''")
-        .bind(utc_now()).bind(outcome).bind(trial).bind(token).step();
+  /// The format of the tables, 0 for none yet.
+  int64_t check_format(const std::string& name) const {
+    Statement version(database_, "pragma user_version");
+    version.step();
+    const int64_t found = version.integer(0);
+    if (found > kStoreFormat)
+      fail("E3011", fmt::format("'{}' has format {}, this espalier knows {}", name, found, kStoreFormat), "update espalier");
+    return found;
+  }
+
+  /// Makes the lease of a row that is free, within the caller's transaction.
+  Lease take(const Lease& lease, const std::string& owner, double seconds, Transaction& transaction) {
+    const std::string time = utc_now();
+    close_attempt({lease.trial, lease.token - 1, lease.part}, "lost");
+    // What was learnt after the last checkpoint is learnt again, so it is forgotten here.
+    Statement(database_, "delete from epoch where trial = ?1 and part = ?2 and "
+                         "epoch > (select saved_epochs from trial where number = ?1 and part = ?2)")
+        .bind(lease.trial).bind(lease.part).step();
+    Statement(database_, "update trial set state = 'running', token = ?, owner = ?, boot = ?, held_until = ?, "
+                         "epochs = saved_epochs, started = iif(started = '', ?, started) where number = ? and part = ?")
+        .bind(lease.token).bind(owner).bind(boot_).bind(boot_seconds() + seconds).bind(time).bind(lease.trial).bind(lease.part).step();
+    Statement(database_, "insert into attempt (trial, part, token, owner, started) values (?, ?, ?, ?, ?)")
+        .bind(lease.trial).bind(lease.part).bind(lease.token).bind(owner).bind(time).step();
+    transaction.commit();
+    return lease;
+  }
+
+  void close_attempt(const Lease& lease, const std::string& outcome) {
+    Statement(database_, "update attempt set ended = ?, outcome = ? where trial = ? and part = ? and token = ? and outcome = ''")
+        .bind(utc_now()).bind(outcome).bind(lease.trial).bind(lease.part).bind(lease.token).step();
   }
 
   /// Takes a running trial to another state if the token is still the one of the last claim.
@@ -219,10 +266,10 @@ class SqliteStore final : public Store {
     Transaction transaction(database_);
     const std::string time = state == "queued" ? "" : utc_now();
     Statement(database_, "update trial set state = ?, owner = '', held_until = null, seconds = seconds + ?, ended = ? "
-                         "where number = ? and token = ? and state = 'running'")
-        .bind(state).bind(seconds).bind(time).bind(lease.trial).bind(lease.token).step();
+                         "where number = ? and part = ? and token = ? and state = 'running'")
+        .bind(state).bind(seconds).bind(time).bind(lease.trial).bind(lease.part).bind(lease.token).step();
     if (database_.changes() == 0) return false;
-    close_attempt(lease.trial, lease.token, state == "queued" ? "released" : state);
+    close_attempt(lease, state == "queued" ? "released" : state);
     more();
     transaction.commit();
     return true;
@@ -236,9 +283,12 @@ class SqliteStore final : public Store {
 
 std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file) {
   refuse_network_folder(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
-  return std::make_unique<SqliteStore>(file.string());
+  const std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
+  std::error_code error;
+  const bool read_only = access(folder.c_str(), W_OK) != 0 && std::filesystem::exists(file, error);
+  return std::make_unique<SqliteStore>(file.string(), read_only);
 }
 
-std::unique_ptr<Store> open_memory() { return std::make_unique<SqliteStore>(":memory:"); }
+std::unique_ptr<Store> open_memory() { return std::make_unique<SqliteStore>(":memory:", false); }
 
 }  // namespace espalier

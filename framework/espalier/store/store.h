@@ -19,6 +19,7 @@ using Metrics = std::map<std::string, double>;
 
 struct TrialRecord {
   int64_t number = 0;
+  std::string part = {};                     ///< "" for a trial itself; "fold 2", "seed 1", "refit" for a training of it
   Settings settings;
   std::string reason;                        ///< why the tuner proposed it
   TrialState state = TrialState::queued;
@@ -43,6 +44,7 @@ struct EpochRecord {
 struct Lease {
   int64_t trial = -1;
   int64_t token = 0;
+  std::string part = {};
 };
 
 /// Trials of one study. Every call is one transaction: after `kill -9` at any instant the state is whole and never
@@ -56,6 +58,10 @@ class Store {
 
   /// Appends a decision; returns its number (0, 1, ...). `document` is the trial document.
   virtual int64_t add(const Settings& settings, const std::string& reason, const Json& document) = 0;
+  /// Makes one of several trainings that a trial consists of, queued; nothing if it is there. `trials` and `claim` leave
+  /// parts aside: whoever holds the trial claims them by name.
+  virtual void add_part(int64_t trial, const std::string& part, const Json& document) = 0;
+  virtual std::optional<Lease> claim_part(int64_t trial, const std::string& part, const std::string& owner, double seconds) = 0;
   /// Claims the queued (or abandoned) trial with the lowest number for `seconds`. Abandoned: the lease is over, or `owner`
   /// itself still holds it, as an owner runs one trial at a time.
   virtual std::optional<Lease> claim(const std::string& owner, double seconds) = 0;
@@ -68,12 +74,14 @@ class Store {
   virtual bool release(const Lease& lease, double seconds) = 0;
 
   virtual std::vector<TrialRecord> trials() const = 0;
-  virtual std::optional<TrialRecord> trial(int64_t number) const = 0;
-  virtual Json document(int64_t number) const = 0;
-  virtual std::vector<EpochRecord> epochs(int64_t number) const = 0;
+  /// The trainings of a trial that consists of several, in the order in which they were added.
+  virtual std::vector<TrialRecord> parts(int64_t number) const = 0;
+  virtual std::optional<TrialRecord> trial(int64_t number, const std::string& part = "") const = 0;
+  virtual Json document(int64_t number, const std::string& part = "") const = 0;
+  virtual std::vector<EpochRecord> epochs(int64_t number, const std::string& part = "") const = 0;
 };
 
-/// One file, WAL mode. Refuses network file systems (E3010).
+/// One file, WAL mode; in a folder that cannot be written, to be read only. Refuses network file systems (E3010).
 std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file);
 /// In memory, for tests of what lies above.
 std::unique_ptr<Store> open_memory();

@@ -15,13 +15,11 @@ History history(const std::vector<TrialRecord>& trials, const Objective& objecti
 }
 
 std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective) {
+  const double sign = objective.maximize ? 1.0 : -1.0;
   const TrialRecord* best = nullptr;
   for (const TrialRecord& trial : trials) {
-    if (trial.state != TrialState::complete || !trial.objective) continue;
-    const bool better = best == nullptr || (objective.maximize ? *trial.objective > *best->objective
-                                                               : *trial.objective < *best->objective) ||
-                        (*trial.objective == *best->objective && trial.number < best->number);
-    if (better) best = &trial;
+    if (trial.state != TrialState::complete) continue;
+    if (best == nullptr || (trial.objective && (!best->objective || sign * *trial.objective > sign * *best->objective))) best = &trial;
   }
   return best == nullptr ? std::nullopt : std::optional<TrialRecord>(*best);
 }

@@ -1,9 +1,10 @@
 #include "espalier/study/study.h"
 
 #include "espalier/error.h"
-#include "espalier/study/child.h"
 #include "espalier/study/decide.h"
 #include "espalier/study/files.h"
+#include "espalier/study/parts.h"
+#include "espalier/study/training.h"
 #include "espalier/study/winner.h"
 
 #include <fmt/format.h>
@@ -18,20 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Longer than the silence that counts as hung, so that a living trial keeps its lease.
-constexpr double kLeaseSeconds = 900.0;
-constexpr double kRenewSeconds = 30.0;
-constexpr const char* kOwner = "local";
-
 double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
-
-Metrics numbers_of(const Json& object) {
-  Metrics out;
-  if (!object.is_object()) return out;
-  for (const auto& [name, value] : object.items())
-    if (value.is_number()) out[name] = value.get<double>();
-  return out;
-}
 
 /// The first path at which two documents differ.
 std::string first_difference(const Json& before, const Json& now) {
@@ -56,6 +44,7 @@ class Run {
     write_documents();
     spent_before_ = store_->info("spent_seconds").value_or(0.0).get<double>();
     begun_ = Clock::now();
+    observer_.on_history(store_->trials(), spent_before_);
     const StudyEnd end = search();
     save_spent();
     return conclude(end);
@@ -84,8 +73,6 @@ class Run {
     if (before && *before != lock)
       observer_.on_note(fmt::format("since the study began, '{}' has changed", first_difference(*before, lock)));
     if (!before) store_->set_info("lock", lock);
-    if (pipeline_.search.replicates > 1 || pipeline_.search.refit)
-      observer_.on_note("each trial is trained once and its own model is the best one: replicates and refit have no effect");
     const Objective& objective = pipeline_.search.objective;
     store_->set_info("objective", {{"metric", objective.metric}, {"maximize", objective.maximize}});
     store_->set_info("name", pipeline_.name);
@@ -112,7 +99,11 @@ class Run {
       const std::vector<TrialRecord> trials = store_->trials();
       if (is_spent(trials)) return StudyEnd::finished;
       if (const auto lease = store_->claim(kOwner, kLeaseSeconds)) {
-        if (!run_trial(*lease)) return StudyEnd::interrupted;
+        if (run_trial(*lease)) continue;
+        if (interrupts() > 0) return StudyEnd::interrupted;
+        observer_.on_note(fmt::format("the time budget ended trial {} before all of its parts were trained: it has no score; "
+                                      "a larger search.budget.time goes on with it", lease->trial));
+        return StudyEnd::finished;
       } else if (!decide(trials)) {
         return StudyEnd::finished;
       }
@@ -137,157 +128,63 @@ class Run {
     return true;
   }
 
-  /// Runs one claimed trial to an end that is recorded; false if someone interrupted.
+  /// Runs one claimed trial to an end that is recorded; false if it was given back unfinished.
   bool run_trial(const Lease& lease) {
-    const TrialRecord trial = store_->trial(lease.trial).value();
-    const Json document = store_->document(lease.trial);
-    const std::string folder = trial_folder(lease.trial);
-    const std::string attempt = fmt::format("{}/attempts/{}", folder, lease.token);
-    std::filesystem::create_directories(options_.folder / attempt);
-    write_file(options_.folder / folder / "trial.json", document.dump(1));
-    observer_.on_trial_start(trial, planned_trials(pipeline_));
-    const ChildEnd end = train(child_options(trial, attempt), train_job(trial, lease, document, attempt), listener(lease, attempt));
-    save_spent();
-    const bool goes_on = record_end(lease, end, attempt);
+    observer_.on_trial_start(store_->trial(lease.trial).value(), planned_trials(pipeline_));
+    const std::vector<Part> parts = parts_of(pipeline_);
+    const bool goes_on = parts.empty() ? train_claimed(context_, lease, {}) : run_parts(lease, parts);
     observer_.on_trial_end(store_->trial(lease.trial).value());
     return goes_on;
   }
 
-  /// A trainer that talks nonsense has failed its trial, and not the study.
-  static ChildEnd train(const ChildOptions& child, const Json& job, const std::function<void(const Json&)>& on_message) {
-    const Clock::time_point begun = Clock::now();
-    std::string nonsense;
-    try {
-      return run_child(child, job, on_message);
-    } catch (const Json::exception& error) {
-      nonsense = error.what();
-    } catch (const Error& error) {
-      if (error.problems().front().code != "E4002") throw;
-      nonsense = error.problems().front().message;
-    }
-    return {.cause = "crash", .message = "the trainer's messages make no sense: " + nonsense, .done = {}, .seconds = seconds_since(begun)};
-  }
-
-  ChildOptions child_options(const TrialRecord& trial, const std::string& attempt) const {
-    constexpr double kLeast = 0.001;  // 0 would mean no limit
-    const Search& search = pipeline_.search;
-    ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt / "log.txt", .interrupts = options_.interrupts};
-    if (search.limit_seconds > 0) child.limit_seconds = std::max(kLeast, search.limit_seconds - trial.seconds);
-    child.limit_bytes = search.limit_bytes;
-    if (search.budget_seconds > 0) child.stop_seconds = std::max(kLeast, search.budget_seconds - spent());
-    return child;
-  }
-
-  Json train_job(const TrialRecord& trial, const Lease& lease, const Json& document, const std::string& attempt) const {
-    const auto absolute = [this](const std::string& below) { return std::filesystem::absolute(options_.folder / below).string(); };
-    return {{"format", 1}, {"do", "train"}, {"trial", document},
-            {"attempt", {{"token", lease.token}, {"from", static_cast<int64_t>(trial.epochs)}, {"until", nullptr},
-                         {"read", trial.checkpoint.empty() ? "" : absolute(trial.checkpoint)}, {"write", absolute(attempt)}}}};
-  }
-
-  /// Records what a trainer tells while it works.
-  std::function<void(const Json&)> listener(const Lease& lease, const std::string& attempt) {
-    const TrialRecord trial = store_->trial(lease.trial).value();
-    return [this, lease, attempt, trial, last = Clock::now(), done = trial.epochs](const Json& message) mutable {
-      bool held = true;
-      if (message.contains("epoch") && message.contains("metrics")) {
-        EpochRecord epoch{.epoch = message["epoch"].get<int64_t>(), .metrics = numbers_of(message["metrics"])};
-        if (message.contains("seconds")) epoch.metrics["seconds"] = message["seconds"].get<double>();
-        done = static_cast<double>(epoch.epoch);
-        held = store_->record_epoch(lease, epoch);
-        observer_.on_epoch(trial, epoch);
-        save_spent();
+  /// Trains what a trial consists of, each part like a trial of its own; its score is their mean. A part that fails fails
+  /// the trial. Parts are kept over interruptions, and so a trial is never scored by some of its parts.
+  bool run_parts(const Lease& lease, const std::vector<Part>& parts) {
+    const Json document = store_->document(lease.trial);
+    for (const Part& part : parts) {
+      store_->add_part(lease.trial, part.name, part_document(document, part, pipeline_, data_));
+      const auto claimed = store_->claim_part(lease.trial, part.name, kOwner, kLeaseSeconds);
+      if (claimed) {
+        observer_.on_part_start(store_->trial(lease.trial, part.name).value());
+        store_->renew(lease, kLeaseSeconds);
+        if (!train_claimed(context_, *claimed, {.keeps_partial = false})) {
+          store_->release(lease, 0.0);
+          return false;
+        }
       }
-      if (message.contains("checkpoint")) {
-        const std::string path = below_folder(message["checkpoint"].get<std::string>(), attempt);
-        held = held && store_->record_checkpoint(lease, path, message.value("sha256", ""), message.value("epochs", done));
+      const TrialRecord ended = store_->trial(lease.trial, part.name).value();
+      if (ended.state == TrialState::failed) {
+        store_->fail(lease, ended.cause, part.name + ": " + ended.message, seconds_of(lease.trial));
+        return true;
       }
-      if (seconds_since(last) > kRenewSeconds) {
-        held = held && store_->renew(lease, kLeaseSeconds);
-        last = Clock::now();
-      }
-      require(held, "E3016", fmt::format("another process has taken trial {}", lease.trial));
-    };
-  }
-
-  /// A file named by the trainer, absolute or below its attempt, as a path below the study's folder.
-  std::string below_folder(const std::filesystem::path& file, const std::string& attempt) const {
-    if (file.is_relative()) return (attempt / file).string();
-    return file.lexically_relative(std::filesystem::absolute(options_.folder)).string();
-  }
-
-  bool record_end(const Lease& lease, const ChildEnd& end, const std::string& attempt) {
-    if (end.cause.empty()) {
-      complete(lease, numbers_of(end.done), end, attempt);
-      return true;
     }
-    if (end.cause != "interrupted") {
-      store_->fail(lease, end.cause, end.message, end.seconds);
-      return true;
-    }
-    if (interrupts() > 0) {
-      store_->release(lease, end.seconds);
-      return false;
-    }
-    // The time budget ended it: what it has reached counts.
-    const Metrics scores = best_epoch(lease.trial);
-    if (scores.empty()) {
-      store_->release(lease, end.seconds);
-    } else {
-      observer_.on_note(fmt::format("trial {} was stopped by the time budget: its best epoch counts", lease.trial));
-      complete(lease, scores, collect(lease, end, attempt), attempt);
-    }
+    const std::string& metric = pipeline_.search.objective.metric;
+    const Metrics scores = mean_scores(store_->parts(lease.trial), metric);
+    const auto objective = scores.find(metric);
+    store_->complete(lease, scores, objective == scores.end() ? std::nullopt : std::optional(objective->second), seconds_of(lease.trial));
     return true;
   }
 
-  /// Lets the trainer write the weights of the best epoch of a trial that was stopped: it is told to go on until where it
-  /// stands. If that fails, the end is as it was, and the checkpoint is what there is.
-  ChildEnd collect(const Lease& lease, ChildEnd end, const std::string& attempt) {
-    const TrialRecord trial = store_->trial(lease.trial).value();
-    if (trial.checkpoint.empty()) return end;
-    Json job = train_job(trial, lease, store_->document(lease.trial), attempt);
-    job["attempt"]["until"] = trial.epochs;
-    const ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt / "log.txt", .interrupts = options_.interrupts};
-    ChildEnd collected = train(child, job, {});
-    if (!collected.cause.empty()) return end;
-    collected.seconds += end.seconds;
-    return collected;
+  double seconds_of(int64_t trial) const {
+    double sum = 0.0;
+    for (const TrialRecord& part : store_->parts(trial)) sum += part.seconds;
+    return sum;
   }
 
-  void complete(const Lease& lease, Metrics scores, const ChildEnd& end, const std::string& attempt) {
-    const std::string& metric = pipeline_.search.objective.metric;
-    if (!scores.contains(metric))
-      for (const auto& [name, value] : best_epoch(lease.trial)) scores.try_emplace(name, value);
-    const auto objective = scores.find(metric);
-    if (objective == scores.end() || !std::isfinite(objective->second)) {
-      const bool not_a_number = objective != scores.end() || (end.done.is_object() && end.done.contains(metric));
-      const std::string message = not_a_number ? fmt::format("'{}' is not a finite number", metric)
-                                               : fmt::format("the trainer gave no '{}'", metric);
-      store_->fail(lease, not_a_number ? "nan" : "crash", message, end.seconds);
-      return;
-    }
-    if (const std::string weights = find_weights(lease, end, attempt); !weights.empty())
-      store_->set_info(fmt::format("weights {}", lease.trial), weights);
-    store_->complete(lease, scores, objective->second, end.seconds);
-  }
-
-  std::string find_weights(const Lease& lease, const ChildEnd& end, const std::string& attempt) const {
-    if (end.done.is_object() && end.done.contains("weights")) return below_folder(end.done["weights"].get<std::string>(), attempt);
-    if (std::filesystem::exists(options_.folder / attempt / "model.safetensors")) return attempt + "/model.safetensors";
-    return store_->trial(lease.trial).value().checkpoint;
-  }
-
-  /// Metrics of the epoch that is best by the objective; empty if no epoch has it.
-  Metrics best_epoch(int64_t trial) const {
-    const Objective& objective = pipeline_.search.objective;
-    Metrics best;
-    for (const EpochRecord& epoch : store_->epochs(trial)) {
-      const auto value = epoch.metrics.find(objective.metric);
-      if (value == epoch.metrics.end()) continue;
-      const bool better = best.empty() || (objective.maximize ? value->second > best[objective.metric] : value->second < best[objective.metric]);
-      if (better) best = epoch.metrics, best["best_epoch"] = static_cast<double>(epoch.epoch);
-    }
-    return best;
+  /// Trains the winner again on all rows that are not test, for as many epochs as it was best after. False: interrupted.
+  bool refit(const TrialRecord& best) {
+    if (!pipeline_.search.refit) return true;
+    const Json document = store_->document(best.number);
+    if (!store_->trial(best.number, kRefit)) store_->add_part(best.number, kRefit, refit_document(document, data_));
+    const auto claimed = store_->claim_part(best.number, kRefit, kOwner, kLeaseSeconds);
+    if (!claimed) return true;
+    observer_.on_note(fmt::format("trial {} is the best: training it again on all rows but test, for {} epochs", best.number, refit_epochs(best)));
+    observer_.on_part_start(store_->trial(best.number, kRefit).value());
+    if (!train_claimed(context_, *claimed, {.until = refit_epochs(best), .in_budget = false, .keeps_partial = false})) return false;
+    const TrialRecord ended = store_->trial(best.number, kRefit).value();
+    if (ended.state == TrialState::failed)
+      observer_.on_note(fmt::format("training trial {} again failed ({}): {}", best.number, ended.cause, ended.message));
+    return true;
   }
 
   StudyResult conclude(StudyEnd end) {
@@ -295,7 +192,8 @@ class Run {
     StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective)};
     result.complete = std::ranges::count(trials, TrialState::complete, &TrialRecord::state);
     result.failed = std::ranges::count(trials, TrialState::failed, &TrialRecord::state);
-    if (end == StudyEnd::finished && result.best) {
+    if (end == StudyEnd::finished && result.best && !refit(*result.best)) result.end = StudyEnd::interrupted;
+    if (result.end == StudyEnd::finished && result.best) {
       result.scores = write_best(pipeline_, options_, data_, *store_, *result.best, observer_);
       if (interrupts() > 0) result.end = StudyEnd::interrupted;
     }
@@ -311,6 +209,7 @@ class Run {
   Preparation data_ = {};
   double spent_before_ = 0.0;
   Clock::time_point begun_ = Clock::now();
+  TrainingContext context_{pipeline_, options_, *store_, observer_, [this] { return spent(); }, [this] { save_spent(); }};
 };
 
 }  // namespace

@@ -14,10 +14,15 @@ namespace espalier {
 class Observer {
  public:
   virtual ~Observer() = default;
+  virtual void on_history(const std::vector<TrialRecord>&, double spent_seconds) { (void)spent_seconds; }
   virtual void on_data(const Preparation&) {}
   virtual void on_progress(const std::string& what, double fraction) { (void)what, (void)fraction; }
   virtual void on_trial_start(const TrialRecord&, int64_t planned) { (void)planned; }
   virtual void on_epoch(const TrialRecord&, const EpochRecord&) {}
+  /// A training among several of the trial that was started last, or its refit.
+  virtual void on_part_start(const TrialRecord&) {}
+  /// The trainer has said something, at least once in a few seconds while it is well.
+  virtual void on_pulse() {}
   virtual void on_trial_end(const TrialRecord&) {}
   virtual void on_note(const std::string&) {}
 };
@@ -45,7 +50,7 @@ StudyResult run_study(const Pipeline& pipeline, const Registry& registry, const 
 /// Results in the form that tuners see: objective negated where it is maximised.
 History history(const std::vector<TrialRecord>& trials, const Objective& objective);
 
-/// The best complete trial, ties to the lower number.
+/// The best complete trial, ties to the lower number; one without a score only if none has one.
 std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective);
 
 }  // namespace espalier

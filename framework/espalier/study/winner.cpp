@@ -5,6 +5,7 @@
 #include "espalier/random.h"
 #include "espalier/study/child.h"
 #include "espalier/study/files.h"
+#include "espalier/study/parts.h"
 
 #include <fmt/format.h>
 
@@ -115,21 +116,27 @@ Json read_scores(const Json& answer, Json scores) {
 
 }  // namespace
 
-std::string weights_of(const Store& store, const TrialRecord& trial) {
-  const auto weights = store.info(fmt::format("weights {}", trial.number));
-  return weights && weights->is_string() ? weights->get<std::string>() : "";
+std::string weights_key(int64_t trial, const std::string& part) {
+  return fmt::format("weights {}{}{}", trial, part.empty() ? "" : " ", part);
+}
+
+std::optional<Model> model_of(const Store& store, int64_t trial) {
+  for (const std::string part : {kRefit, "", "seed 1"})
+    if (const auto weights = store.info(weights_key(trial, part)); weights && weights->is_string())
+      return Model{part, weights->get<std::string>(), store.document(trial, part)};
+  return std::nullopt;
 }
 
 Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Preparation& data, Store& store,
                 const TrialRecord& best, Observer& observer) {
   if (const auto known = store.info("scores"); known && store.info("scored trial") == Json(best.number)) return *known;
-  const Json document = store.document(best.number);
-  const std::string relative = weights_of(store, best);
+  const std::optional<Model> model = model_of(store, best.number);
+  const Json document = model ? model->document : store.document(best.number);
   const std::filesystem::path folder = std::filesystem::absolute(options.folder) / "best";
   std::filesystem::create_directories(folder);
   Json scores{{"search", best.scores}};
-  const Winner winner{options, document, std::filesystem::absolute(options.folder) / relative, folder, observer};
-  const bool has_weights = !relative.empty() && std::filesystem::exists(winner.weights);
+  const Winner winner{options, document, model ? std::filesystem::absolute(options.folder) / model->weights : "", folder, observer};
+  const bool has_weights = model && std::filesystem::exists(winner.weights);
   const auto interrupted = [&] { return options.interrupts != nullptr && options.interrupts->load() > 0; };
   if (has_weights) {
     if (winner.weights.extension() == ".safetensors") copy_whole(winner.weights, folder / "model.safetensors");

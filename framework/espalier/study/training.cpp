@@ -1,0 +1,217 @@
+#include "espalier/study/training.h"
+
+#include "espalier/error.h"
+#include "espalier/study/child.h"
+#include "espalier/study/files.h"
+#include "espalier/study/parts.h"
+#include "espalier/study/winner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace espalier {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kRenewSeconds = 30.0;
+
+double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
+
+Metrics numbers_of(const Json& object) {
+  Metrics out;
+  if (!object.is_object()) return out;
+  for (const auto& [name, value] : object.items())
+    if (value.is_number()) out[name] = value.get<double>();
+  return out;
+}
+
+/// One attempt at one training.
+class Attempt {
+ public:
+  Attempt(const TrainingContext& context, const Lease& lease, const TrainingOrder& order)
+      : context_(context), pipeline_(context.pipeline), options_(context.options), store_(context.store), lease_(lease), order_(order),
+        before_(store_.trial(lease.trial, lease.part).value()), document_(store_.document(lease.trial, lease.part)),
+        attempt_(fmt::format("{}/attempts/{}", training_folder(lease.trial, lease.part), lease.token)) {}
+
+  bool run() {
+    std::error_code error;
+    std::filesystem::create_directories(options_.folder / attempt_, error);
+    if (error) fail("E3021", fmt::format("cannot create '{}': {}", (options_.folder / attempt_).string(), error.message()));
+    write_file(options_.folder / training_folder(lease_.trial, lease_.part) / "trial.json", document_.dump(1));
+    const ChildEnd end = train(child_options(), train_job(), listener());
+    context_.save_spent();
+    return record_end(end);
+  }
+
+ private:
+  /// A trainer that talks nonsense has failed its trial, and not the study.
+  static ChildEnd train(const ChildOptions& child, const Json& job, const std::function<void(const Json&)>& on_message) {
+    const Clock::time_point begun = Clock::now();
+    std::string nonsense;
+    try {
+      return run_child(child, job, on_message);
+    } catch (const Json::exception& error) {
+      nonsense = error.what();
+    } catch (const Error& error) {
+      if (error.problems().front().code != "E4002") throw;
+      nonsense = error.problems().front().message;
+    }
+    return {.cause = "crash", .message = "the trainer's messages make no sense: " + nonsense, .done = {}, .seconds = seconds_since(begun)};
+  }
+
+  ChildOptions child_options() const {
+    constexpr double kLeast = 0.001;  // 0 would mean no limit
+    const Search& search = pipeline_.search;
+    ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = options_.interrupts};
+    if (search.limit_seconds > 0) child.limit_seconds = std::max(kLeast, search.limit_seconds - before_.seconds);
+    child.limit_bytes = search.limit_bytes;
+    if (search.budget_seconds > 0 && order_.in_budget) child.stop_seconds = std::max(kLeast, search.budget_seconds - context_.spent());
+    return child;
+  }
+
+  Json train_job() const {
+    const TrialRecord trial = store_.trial(lease_.trial, lease_.part).value();
+    const auto absolute = [this](const std::string& below) { return std::filesystem::absolute(options_.folder / below).string(); };
+    return {{"format", 1}, {"do", "train"}, {"trial", document_},
+            {"attempt", {{"token", lease_.token}, {"from", static_cast<int64_t>(trial.epochs)}, {"until", order_.until},
+                         {"read", trial.checkpoint.empty() ? "" : absolute(trial.checkpoint)}, {"write", absolute(attempt_)}}}};
+  }
+
+  /// Records what a trainer tells while it works.
+  std::function<void(const Json&)> listener() {
+    return [this, last = Clock::now(), done = before_.epochs](const Json& message) mutable {
+      context_.observer.on_pulse();
+      bool held = true;
+      if (message.contains("epoch") && message.contains("metrics")) {
+        EpochRecord epoch{.epoch = message["epoch"].get<int64_t>(), .metrics = numbers_of(message["metrics"])};
+        if (message.contains("seconds")) epoch.metrics["seconds"] = message["seconds"].get<double>();
+        done = static_cast<double>(epoch.epoch);
+        held = store_.record_epoch(lease_, epoch);
+        context_.observer.on_epoch(before_, epoch);
+        context_.save_spent();
+      }
+      if (message.contains("checkpoint")) {
+        const std::string path = below_folder(message["checkpoint"].get<std::string>());
+        held = held && store_.record_checkpoint(lease_, path, message.value("sha256", ""), message.value("epochs", done));
+      }
+      if (seconds_since(last) > kRenewSeconds) {
+        held = held && store_.renew(lease_, kLeaseSeconds);
+        last = Clock::now();
+      }
+      require(held, "E3016", fmt::format("another process has taken trial {}", lease_.trial));
+    };
+  }
+
+  /// A file named by the trainer, absolute or below its attempt, as a path below the study's folder.
+  std::string below_folder(const std::filesystem::path& file) const {
+    if (file.is_relative()) return (attempt_ / file).string();
+    return file.lexically_relative(std::filesystem::absolute(options_.folder)).string();
+  }
+
+  bool record_end(const ChildEnd& end) {
+    if (end.cause.empty()) {
+      complete(numbers_of(end.done), end);
+      return true;
+    }
+    if (end.cause != "interrupted") {
+      store_.fail(lease_, end.cause, end.message, end.seconds);
+      return true;
+    }
+    if (interrupts() > 0 || !order_.keeps_partial) {
+      store_.release(lease_, end.seconds);
+      return false;
+    }
+    // The time budget ended it: what it has reached counts.
+    const Metrics scores = best_epoch();
+    if (scores.empty()) {
+      store_.release(lease_, end.seconds);
+    } else {
+      context_.observer.on_note(fmt::format("trial {} was stopped by the time budget: its best epoch counts", lease_.trial));
+      complete(scores, collect(end));
+    }
+    return true;
+  }
+
+  /// Lets the trainer write the weights of the best epoch of a trial that was stopped: it is told to go on until where it
+  /// stands. If that fails, the end is as it was, and the checkpoint is what there is.
+  ChildEnd collect(ChildEnd end) {
+    const TrialRecord trial = store_.trial(lease_.trial, lease_.part).value();
+    if (trial.checkpoint.empty()) return end;
+    Json job = train_job();
+    job["attempt"]["until"] = trial.epochs;
+    const ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = options_.interrupts};
+    ChildEnd collected = train(child, job, {});
+    if (!collected.cause.empty()) return end;
+    collected.seconds += end.seconds;
+    return collected;
+  }
+
+  void complete(Metrics scores, const ChildEnd& end) {
+    const std::string& metric = pipeline_.search.objective.metric;
+    if (!scores.contains(metric))
+      for (const auto& [name, value] : best_epoch()) scores.try_emplace(name, value);
+    const auto objective = scores.find(metric);
+    const bool is_scored = has_validation(pipeline_) && lease_.part != kRefit;
+    if (is_scored && (objective == scores.end() || !std::isfinite(objective->second))) {
+      const bool not_a_number = objective != scores.end() || (end.done.is_object() && end.done.contains(metric));
+      const std::string message = not_a_number ? fmt::format("'{}' is not a finite number", metric)
+                                               : fmt::format("the trainer gave no '{}'", metric);
+      store_.fail(lease_, not_a_number ? "nan" : "crash", message, end.seconds);
+      return;
+    }
+    if (const std::string weights = find_weights(end); !weights.empty())
+      store_.set_info(weights_key(lease_.trial, lease_.part), weights);
+    store_.complete(lease_, scores, is_scored ? std::optional(objective->second) : std::nullopt, end.seconds);
+  }
+
+  std::string find_weights(const ChildEnd& end) const {
+    if (end.done.is_object() && end.done.contains("weights")) return below_folder(end.done["weights"].get<std::string>());
+    if (std::filesystem::exists(options_.folder / attempt_ / "model.safetensors")) return attempt_ + "/model.safetensors";
+    return store_.trial(lease_.trial, lease_.part).value().checkpoint;
+  }
+
+  /// Metrics of the epoch that is best by the objective; empty if no epoch has it.
+  Metrics best_epoch() const {
+    const Objective& objective = pipeline_.search.objective;
+    Metrics best;
+    for (const EpochRecord& epoch : store_.epochs(lease_.trial, lease_.part)) {
+      const auto value = epoch.metrics.find(objective.metric);
+      if (value == epoch.metrics.end()) continue;
+      const bool better = best.empty() || (objective.maximize ? value->second > best[objective.metric] : value->second < best[objective.metric]);
+      if (better) best = epoch.metrics, best["best_epoch"] = static_cast<double>(epoch.epoch);
+    }
+    return best;
+  }
+
+  int interrupts() const { return options_.interrupts != nullptr ? options_.interrupts->load() : 0; }
+
+  const TrainingContext& context_;
+  const Pipeline& pipeline_;
+  const StudyOptions& options_;
+  Store& store_;
+  const Lease& lease_;
+  const TrainingOrder& order_;
+  TrialRecord before_;      ///< as it was claimed
+  Json document_;
+  std::string attempt_;     ///< its folder, below the study's
+};
+
+}  // namespace
+
+std::string training_folder(int64_t trial, const std::string& part) {
+  std::string name = part;
+  std::erase(name, ',');
+  std::ranges::replace(name, ' ', '-');
+  return trial_folder(trial) + (part.empty() ? "" : "/" + name);
+}
+
+bool train_claimed(const TrainingContext& context, const Lease& lease, const TrainingOrder& order) {
+  return Attempt(context, lease, order).run();
+}
+
+}  // namespace espalier

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "espalier/study/study.h"
+
+#include <functional>
+#include <string>
+
+namespace espalier {
+
+/// What every training of a study needs.
+struct TrainingContext {
+  const Pipeline& pipeline;
+  const StudyOptions& options;
+  Store& store;
+  Observer& observer;
+  std::function<double()> spent;       ///< seconds of the time budget, over all runs of the study
+  std::function<void()> save_spent;
+};
+
+/// How long a lease holds: longer than the silence that counts as hung, so that a living training keeps it.
+inline constexpr double kLeaseSeconds = 900.0;
+/// Who claims: one process runs a study at a time.
+inline constexpr const char* kOwner = "local";
+
+/// What a training is asked beyond its document.
+struct TrainingOrder {
+  Json until = nullptr;       ///< epochs after which it ends; null: as the document says
+  bool in_budget = true;      ///< the time budget stops it
+  bool keeps_partial = true;  ///< stopped by the budget, its best epoch counts; false: it is given back
+};
+
+/// Trains one claimed trial, or part of one, in a child process to an end that is recorded in the store. False if it was
+/// given back unfinished: someone interrupted, or the budget is spent.
+bool train_claimed(const TrainingContext& context, const Lease& lease, const TrainingOrder& order);
+
+/// Folder of a trial or a part of it, below the study's: "trials/0012", "trials/0012/fold-2".
+std::string training_folder(int64_t trial, const std::string& part);
+
+}  // namespace espalier

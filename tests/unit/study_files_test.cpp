@@ -1,0 +1,45 @@
+#include "catch.h"
+#include "espalier/error.h"
+#include "espalier/study/files.h"
+#include "espalier/study/study.h"
+#include "study_folder.h"
+
+using namespace espalier;
+using namespace espalier::testing;
+
+TEST_CASE("two processes never run one study at a time") {
+  const Folder folder;
+  const FolderLock lock(folder.path);
+  CHECK_THROWS_WITH(FolderLock(folder.path), Catch::Contains("another process"));
+}
+
+TEST_CASE("tuners see maximised objectives negated, and ties go to the lower number") {
+  std::vector<TrialRecord> trials{{.number = 0, .state = TrialState::complete, .objective = 0.5},
+                                  {.number = 1, .state = TrialState::complete, .objective = 0.9},
+                                  {.number = 2, .state = TrialState::complete, .objective = 0.9},
+                                  {.number = 3, .state = TrialState::failed, .objective = {}}};
+  CHECK(history(trials, {"val_accuracy", true}).at(1).objective == -0.9);
+  CHECK(history(trials, {"val_loss", false}).at(1).objective == 0.9);
+  CHECK_FALSE(history(trials, {"val_loss", false}).at(3).objective.has_value());
+  CHECK(best_trial(trials, {"val_accuracy", true})->number == 1);
+  CHECK(best_trial(trials, {"val_loss", false})->number == 0);
+  CHECK_FALSE(best_trial({}, {"val_loss", false}).has_value());
+}
+
+TEST_CASE("a document is written as YAML that reads as it was, with origins") {
+  const Json value{{"seed", 5}, {"graph", {{"trunk", {{"block", "resnet"}, {"yes", "no"}, {"list", {1, 2}}}}}},
+                   {"items", {{{"a", 1}, {"b", {{"c", "x: y"}}}}, 3}}, {"empty", Json::object()}};
+  CHECK(to_yaml(value, {{"seed", {"file:3:7"}}}) ==
+        "empty: {}\n"
+        "graph:\n"
+        "  trunk:\n"
+        "    block: resnet\n"
+        "    list: [1, 2]\n"
+        "    \"yes\": \"no\"\n"
+        "items:\n"
+        "  - a: 1\n"
+        "    b:\n"
+        "      c: \"x: y\"\n"
+        "  - 3\n"
+        "seed: 5  # file:3:7\n");
+}
