@@ -1,6 +1,7 @@
 #include "espalier/report/report.h"
 
 #include "catch.h"
+#include "espalier/data/stats.h"
 #include "espalier/error.h"
 #include "espalier/report/gather.h"
 #include "espalier/report/samples.h"
@@ -95,7 +96,7 @@ TEST_CASE("a folder without a study is an error of the store") {
 
 TEST_CASE("bytes become text as RFC 4648 says") {
   const auto encode = [](const std::string& text) {
-    return report::base64(reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    return espalier::base64(reinterpret_cast<const unsigned char*>(text.data()), text.size());
   };
   CHECK(encode("") == "");
   CHECK(encode("f") == "Zg==");

@@ -1,9 +1,14 @@
 #include "espalier/cli/data_check.h"
+#include "espalier/cli/data_stats.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
 #include "espalier/data/fetch.h"
+#include "espalier/data/files.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
 
 namespace espalier::cli {
 
@@ -55,7 +60,8 @@ void print_left_out(const Json& left_out) {
 
 int prepare(const Call& call) {
   const Registry registry = scan_registry(call);
-  const Pipeline pipeline = load(call, registry);
+  Pipeline pipeline = load(call, registry);
+  pipeline.data.verify = call.has("verify");
   const bool live = is_terminal(stderr);
   const Preparation preparation = prepare_data(pipeline.data, readers_of(registry), progress_line(live));
   if (live) fmt::print(stderr, "\r\033[K");
@@ -72,7 +78,8 @@ int prepare(const Call& call) {
 
 int why(const Call& call) {
   const Registry registry = scan_registry(call);
-  const Pipeline pipeline = load(call, registry);
+  Pipeline pipeline = load(call, registry);
+  pipeline.data.verify = call.has("verify");
   const Preparation preparation = explain_data(pipeline.data, readers_of(registry));
   if (call.json())
     print_json(to_json(preparation));
@@ -96,7 +103,8 @@ int fetch(const Call& call) {
 
 int check(const Call& call) {
   const Registry registry = scan_registry(call);
-  const Pipeline pipeline = load(call, registry);
+  Pipeline pipeline = load(call, registry);
+  pipeline.data.verify = true;
   const Preparation preparation = prepare_data(pipeline.data, readers_of(registry), progress_line(false));
   const Json found = check_content(Prepared::open(preparation.folder), read_splits(preparation.splits));
   if (call.json()) {
@@ -114,24 +122,78 @@ int check(const Call& call) {
   for (const Json& entry : found["absent_classes"])
     fmt::print("{}: the {} split has no '{}'\n", entry["column"].get<std::string>(), entry["split"].get<std::string>(),
                entry["class"].get<std::string>());
-  print_left_out(found["left_out"]);
+  print_left_out(preparation.left_out);
+  return 0;
+}
+
+bool describes_dataset(const std::string& name) {
+  return std::ranges::any_of(list_datasets(dataset_paths()), [&](const DatasetInfo& info) { return info.name == name; });
+}
+
+/// All of a dataset as it is described: its own splits; pictures of any size are brought to one.
+DataRequest request_of_dataset(const std::string& name, const FindReader& readers) {
+  DataRequest out{.data = {{"dataset", name}, {"split", {{"validation", "none"}}}},
+                  .dataset_paths = dataset_paths(),
+                  .cache = cache_folder(),
+                  .pipeline_folder = fs::current_path()};
+  const DataSketch sketch = sketch_data(out, readers);
+  if (!sketch.has_test) out.data["split"]["test"] = "none";
+  constexpr int kSide = 64;
+  for (const Column& column : sketch.columns)
+    if (column.kind == ColumnKind::image && column.shape.empty())
+      out.data["prepare"] = {"rgb", {{"resize", {{"size", {kSide, kSide}}}}}};
+  return out;
+}
+
+Look look_of(std::FILE* stream) {
+  const char* colours = std::getenv("COLORTERM");
+  const std::string depth = colours == nullptr ? "" : colours;
+  return {.width = std::min(terminal_width(stream), 120), .colour = wants_colour(stream),
+          .true_colour = depth == "truecolor" || depth == "24bit", .blocks = speaks_utf8()};
+}
+
+int stats(const Call& call) {
+  const std::string& name = call.word(0, "a pipeline or a data set");
+  const Registry registry = scan_registry(call);
+  const FindReader readers = readers_of(registry);
+  const bool whole = describes_dataset(name);
+  const DataRequest request = whole ? request_of_dataset(name, readers) : load(call, registry).data;
+  const Preparation preparation = prepare_data(request, readers, progress_line(is_terminal(stderr)));
+  if (is_terminal(stderr)) fmt::print(stderr, "\r\033[K");
+  const Prepared prepared = Prepared::open(preparation.folder);
+  const Splits splits = read_splits(preparation.splits);
+  Json found = content_stats(prepared, splits, request.used);
+  constexpr int64_t kInDocument = 48, kInTerminal = 8;
+  if (call.has("svg"))
+    write_file_safely(call.value("svg"), stats_svg(fs::path(name).stem().string(), found, prepared, sample_rows(splits.train, kInDocument), request.used));
+  if (call.json()) {
+    found["left_out"] = preparation.left_out;
+    print_json(found);
+    return 0;
+  }
+  const Look look = look_of(stdout);
+  fmt::print("{}{}", stats_text(found, look), sheet_text(prepared, sample_rows(splits.train, kInTerminal), request.used, look));
+  print_left_out(preparation.left_out);
   return 0;
 }
 
 }  // namespace
 
 std::vector<Verb> data_verbs() {
+  const Flag verify{.name = "verify", .doc = "reads every input file again, whatever is remembered of it"};
   const std::string arguments = "PIPELINE [PATH=VALUE | ~PATH ...]";
   return {
       {"data ls", "data sets that have a description", "", "espalier data ls", {}, ls},
       {"data fetch", "downloads a data set, or takes it from a folder or an archive", "DATASET", "espalier data fetch cifar10 --from archives",
        {{"from", "folder or archive to take it from", "PATH"}}, fetch},
       {"data prepare", "builds the cache of a pipeline's data, or finds it", arguments,
-       "espalier data prepare cifar10_classifier", {}, prepare},
+       "espalier data prepare cifar10_classifier", {verify}, prepare},
       {"data why", "says whether the cache is there, and which part of its key differs if not", arguments,
-       "espalier data why cifar10_classifier", {}, why},
-      {"data check", "duplicates and leaks between splits, ranges, absent classes, what was left out", arguments,
+       "espalier data why cifar10_classifier", {verify}, why},
+      {"data check", "reads all again: broken files, duplicates and leaks between splits, ranges, absent classes", arguments,
        "espalier data check cifar10_classifier", {}, check},
+      {"data stats", "class balance of each split or a target's histogram, and a sheet of samples", "PIPELINE|DATASET [PATH=VALUE | ~PATH ...]",
+       "espalier data stats fashion_mnist --svg fashion.svg", {{"svg", "also draws it into a file that any browser shows", "FILE"}}, stats},
   };
 }
 

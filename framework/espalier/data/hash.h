@@ -40,8 +40,8 @@ struct InputHashes {
   Json files;          ///< {relative name: sha256}; empty for sets of more than 64 files
 };
 /// Hashes files named relative to `folder`; remembered in `memory` (a folder) by inode, size and times, so that a second
-/// call reads no content. Throws E2101.
+/// call reads no content unless it is to `verify`. Throws E2101.
 InputHashes hash_inputs(const std::vector<std::filesystem::path>& files, const std::filesystem::path& folder,
-                        const std::filesystem::path& memory);
+                        const std::filesystem::path& memory, bool verify = false);
 
 }  // namespace espalier

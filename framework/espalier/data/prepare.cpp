@@ -2,6 +2,7 @@
 
 #include "espalier/data/cache.h"
 #include "espalier/data/files.h"
+#include "espalier/data/inputs.h"
 #include "espalier/error.h"
 
 #include <algorithm>
@@ -129,8 +130,11 @@ const Column* DataSketch::find(const std::string& name) const {
 CacheKey cache_key(const DataRequest& request, const Source& source, const ReaderType& reader) {
   CacheKey out;
   out.inputs = input_folder(source, request);
-  const Sketch sketch = reader.sketch(source.settings, out.inputs);
-  const InputHashes inputs = hash_inputs(sketch.inputs, out.inputs, request.cache / "inputs");
+  const InputHashes inputs = known_inputs({.asked = {source.reader, reader.version, source.settings},
+                                           .folder = out.inputs,
+                                           .memory = request.cache / "inputs",
+                                           .verify = request.verify,
+                                           .list = [&] { return reader.sketch(source.settings, out.inputs).inputs; }});
   compare_with_description(source, inputs);
   out.fields = {{"format", kCacheFormat},        {"reader", source.reader},       {"reader_version", reader.version},
                 {"settings", source.settings},   {"inputs", inputs.digest},       {"columns", to_json(source.rules)},
@@ -188,6 +192,7 @@ Preparation prepare_data(const DataRequest& request, const FindReader& readers, 
   const CacheKey key = cache_key(request, source, reader);
   const SplitPlan plan = split_plan(request, key);
   Preparation out{.folder = key.folder, .key = key.key, .splits = plan.file, .splits_key = plan.key, .reason = {}, .left_out = Json::array()};
+  if (request.verify) fs::remove(key.folder / "verified", none);
   find_or_build(request, source, reader, key, out, progress);
   refuse_if_strict(source, read_json_file(key.folder / "manifest.json").value("left_out", Json::array()));
   if (split_sidecar(plan.file).is_null()) {

@@ -22,6 +22,7 @@ struct DataRequest {
   std::filesystem::path pipeline_folder;               ///< relative paths are relative to this
   std::vector<std::string> used = {};                  ///< columns the graph reads: rows without a value there are left
                                                        ///< out of the splits; empty: every declared column
+  bool verify = false;                                 ///< reads every input again, whatever is remembered of it
 };
 
 /// Columns with kinds, shapes after `prepare`, and class names: known without reading samples.

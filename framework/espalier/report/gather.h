@@ -26,8 +26,6 @@ CacheOfTrial open_cache(const Json& trial_document);
 /// {"height", "width", "channels", "data"} of one row of an image column.
 Json picture_of(const ColumnView& image, int64_t row);
 
-/// Bytes as text that a page can hold (RFC 4648).
-std::string base64(const unsigned char* bytes, size_t count);
 /// Text of a file; "" if there is none.
 std::string read_text(const std::filesystem::path& file);
 /// Document of a file; null if there is none or it is none.

@@ -56,19 +56,6 @@ Json read_json(const fs::path& file) {
   return document.is_discarded() ? Json() : document;
 }
 
-std::string base64(const unsigned char* bytes, size_t count) {
-  static constexpr char kSigns[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((count + 2) / 3 * 4);
-  for (size_t i = 0; i < count; i += 3) {
-    const size_t n = std::min<size_t>(3, count - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < n ? bytes[i + k] : 0u);
-    for (size_t k = 0; k < 4; ++k) out += k <= n ? kSigns[group >> (18 - 6 * k) & 63u] : '=';
-  }
-  return out;
-}
-
 std::string chart_library() {
   std::error_code error;
   const fs::path programs = fs::read_symlink("/proc/self/exe", error).parent_path();
