@@ -55,28 +55,43 @@ int report(void* progress, curl_off_t total, curl_off_t now, curl_off_t, curl_of
   return 0;
 }
 
-/// Downloads to `file`; a part from an earlier try is gone on with.
-void download(const std::string& url, const fs::path& file, const Progress& progress) {
-  if (fs::exists(file)) return;
-  const fs::path part = file.string() + ".part";
+/// Appends to `part` what it lacks. Not every server can go on in the middle, and a part may be of another file: false says
+/// that only a fresh start can help. Throws E2401.
+bool go_on(const std::string& url, const fs::path& part, const Progress& progress) {
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   require(curl != nullptr, "E2401", "libcurl is not available");
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::fopen(part.c_str(), "ab"), std::fclose);
   require(out != nullptr, "E2401", "cannot write '" + part.string() + "'");
+  const auto begin = static_cast<curl_off_t>(fs::file_size(part));
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 30L);
-  curl_easy_setopt(curl.get(), CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(fs::file_size(part)));
+  curl_easy_setopt(curl.get(), CURLOPT_RESUME_FROM_LARGE, begin);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &write_to_file);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, out.get());
   curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, &report);
   curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, static_cast<const void*>(&progress));
   const CURLcode code = curl_easy_perform(curl.get());
+  constexpr long kNoSuchRange = 416;
+  long answer = 0;
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer);
+  if (begin > 0 && (code == CURLE_RANGE_ERROR || answer == kNoSuchRange)) return false;
   if (code != CURLE_OK)
     fail("E2401", "cannot download '" + url + "': " + curl_easy_strerror(code), "try again to go on, or give a local copy: --from FOLDER");
   require(std::fflush(out.get()) == 0, "E2401", "cannot write '" + part.string() + "' (is the disk full?)");
+  return true;
+}
+
+/// Downloads to `file`; a part from an earlier try is gone on with.
+void download(const std::string& url, const fs::path& file, const Progress& progress) {
+  if (fs::exists(file)) return;
+  const fs::path part = file.string() + ".part";
+  if (!go_on(url, part, progress)) {
+    fs::remove(part);
+    go_on(url, part, progress);
+  }
   publish(part, file);
 }
 
@@ -198,7 +213,10 @@ std::vector<DatasetInfo> list_datasets(const std::vector<fs::path>& paths) {
 fs::path fetch_dataset(const std::string& dataset, const std::vector<fs::path>& paths, const fs::path& from, const Progress& progress) {
   const Json description = read_description(dataset, paths);
   const fs::path here = locate(dataset, description);
-  if (from.empty() && !here.empty()) return here;
+  if (from.empty() && !here.empty()) {
+    verify(description, here, dataset);
+    return here;
+  }
   const fs::path folder = data_folder() / dataset;
   fs::create_directories(folder);
   if (from.empty()) download_all(description, folder, dataset, progress);
