@@ -139,9 +139,12 @@ DataRequest request_of_dataset(const std::string& name, const FindReader& reader
   const DataSketch sketch = sketch_data(out, readers);
   if (!sketch.has_test) out.data["split"]["test"] = "none";
   constexpr int kSide = 64;
-  for (const Column& column : sketch.columns)
-    if (column.kind == ColumnKind::image && column.shape.empty())
-      out.data["prepare"] = {"rgb", {{"resize", {{"size", {kSide, kSide}}}}}};
+  for (const Column& column : sketch.columns) {
+    if (column.kind != ColumnKind::image) continue;
+    // Rows without another value stay: what is missing is counted.
+    out.used.push_back(column.name);
+    if (column.shape.empty()) out.data["prepare"] = {"rgb", {{"resize", {{"size", {kSide, kSide}}}}}};
+  }
   return out;
 }
 
@@ -162,17 +165,18 @@ int stats(const Call& call) {
   if (is_terminal(stderr)) fmt::print(stderr, "\r\033[K");
   const Prepared prepared = Prepared::open(preparation.folder);
   const Splits splits = read_splits(preparation.splits);
-  Json found = content_stats(prepared, splits, request.used);
+  const std::vector<std::string> shown = whole ? std::vector<std::string>() : request.used;
+  Json found = content_stats(prepared, splits, shown);
   constexpr int64_t kInDocument = 48, kInTerminal = 8;
   if (call.has("svg"))
-    write_file_safely(call.value("svg"), stats_svg(fs::path(name).stem().string(), found, prepared, sample_rows(splits.train, kInDocument), request.used));
+    write_file_safely(call.value("svg"), stats_svg(fs::path(name).stem().string(), found, prepared, sample_rows(splits.train, kInDocument), shown));
   if (call.json()) {
     found["left_out"] = preparation.left_out;
     print_json(found);
     return 0;
   }
   const Look look = look_of(stdout);
-  fmt::print("{}{}", stats_text(found, look), sheet_text(prepared, sample_rows(splits.train, kInTerminal), request.used, look));
+  fmt::print("{}{}", stats_text(found, look), sheet_text(prepared, sample_rows(splits.train, kInTerminal), shown, look));
   print_left_out(preparation.left_out);
   return 0;
 }
