@@ -27,7 +27,9 @@ Json make_data(const fs::path& folder) {
   fs::create_directories(folder);
   std::vector<uint8_t> pixels;
   std::vector<int64_t> labels;
-  std::vector<float> brightness;
+  std::vector<int64_t> lights;
+  std::vector<uint8_t> marks;
+  std::vector<float> brightness, pairs, extra;
   Random random(5);
   for (int64_t row = 0; row < kRows; ++row) {
     const int64_t label = random.below(2);
@@ -40,17 +42,29 @@ Json make_data(const fs::path& folder) {
     }
     labels.push_back(label);
     brightness.push_back(static_cast<float>(sum / (kSide * kSide)));
+    lights.push_back(light / 17);
+    marks.insert(marks.end(), {static_cast<uint8_t>(label), static_cast<uint8_t>(light >= 25)});
+    pairs.insert(pairs.end(), {brightness.back(), static_cast<float>(label) * 10.0F});
+    extra.insert(extra.end(), {static_cast<float>(light) / 50.0F, static_cast<float>(row % 7), 1.0F});
   }
   const std::vector<char> origins(static_cast<size_t>(kRows), 'x');
   write_tables(folder / "data.h5", {{.name = "image", .type = "uint8", .extents = {kRows, kSide, kSide, 1}, .values = pixels.data()},
                                     {.name = "label", .type = "int64", .extents = {kRows}, .values = labels.data()},
                                     {.name = "brightness", .type = "float32", .extents = {kRows}, .values = brightness.data()},
+                                    {.name = "light", .type = "int64", .extents = {kRows}, .values = lights.data()},
+                                    {.name = "marks", .type = "uint8", .extents = {kRows, 2}, .values = marks.data()},
+                                    {.name = "pair", .type = "float32", .extents = {kRows, 2}, .values = pairs.data()},
+                                    {.name = "extra", .type = "float32", .extents = {kRows, 3}, .values = extra.data()},
                                     {.name = "source", .type = "string", .extents = {kRows}, .values = origins.data()}});
   const Json none = Json::array();
   const Json columns = {
       {{"name", "image"}, {"kind", to_string(ColumnKind::image)}, {"shape", {kSide, kSide, 1}}, {"type", "uint8"}, {"names", none}},
       {{"name", "label"}, {"kind", to_string(ColumnKind::class_label)}, {"shape", none}, {"type", "int64"}, {"names", {"left", "right"}}},
-      {{"name", "brightness"}, {"kind", to_string(ColumnKind::number)}, {"shape", none}, {"type", "float32"}, {"names", none}}};
+      {{"name", "brightness"}, {"kind", to_string(ColumnKind::number)}, {"shape", none}, {"type", "float32"}, {"names", none}},
+      {{"name", "light"}, {"kind", to_string(ColumnKind::class_label)}, {"shape", none}, {"type", "int64"}, {"names", {"dark", "grey", "light"}}},
+      {{"name", "marks"}, {"kind", to_string(ColumnKind::class_labels)}, {"shape", {2}}, {"type", "uint8"}, {"names", {"right", "light"}}},
+      {{"name", "pair"}, {"kind", to_string(ColumnKind::numbers)}, {"shape", {2}}, {"type", "float32"}, {"names", {"brightness", "side"}}},
+      {{"name", "extra"}, {"kind", to_string(ColumnKind::numbers)}, {"shape", {3}}, {"type", "float32"}, {"names", {"light", "rest", "one"}}}};
   write_text(folder / "manifest.json", {{"format", 1}, {"rows", kRows}, {"columns", columns},
                                         {"sha256", sha256_of_file(folder / "data.h5")}, {"size", fs::file_size(folder / "data.h5")}});
   std::vector<int64_t> rows;

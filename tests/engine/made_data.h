@@ -7,7 +7,8 @@
 namespace espalier::test {
 
 /// Writes a cache of 120 grey pictures of 8 x 8 and their splits (80, 20, 20) into `folder`: class "left" or "right" says
-/// which half is bright, "brightness" is a number near the mean of the picture. Returns a trial's "data".
+/// which half is bright, "light" one of three classes, "marks" two labels at once ("right", "light"), "brightness" the mean
+/// of the picture, "pair" two numbers, "extra" a vector of three as a second input. Returns a trial's "data".
 Json make_data(const std::filesystem::path& folder);
 
 /// A folder of its own, removed at the end.

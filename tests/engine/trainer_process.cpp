@@ -23,7 +23,8 @@ size_t Outcome::count(const std::string& kind) const {
   return n;
 }
 
-Outcome run_trainer(const Json& job, const std::filesystem::path& folder, int signal, size_t signal_after) {
+Outcome run_trainer(const Json& job, const std::filesystem::path& folder, int signal, size_t signal_after,
+                    const std::string& signal_kind) {
   std::filesystem::create_directories(folder);
   const std::string file = (folder / "job.json").string();
   std::ofstream(file) << job.dump();
@@ -45,7 +46,7 @@ Outcome run_trainer(const Json& job, const std::filesystem::path& folder, int si
   size_t room = 0;
   while (getline(&line, &room, lines) > 0) {
     outcome.messages.push_back(Json::parse(line));
-    if (signal != 0 && outcome.messages.back().contains("epoch") && outcome.count("epoch") == signal_after) kill(child, signal);
+    if (signal != 0 && outcome.messages.back().contains(signal_kind) && outcome.count(signal_kind) == signal_after) kill(child, signal);
   }
   free(line);
   fclose(lines);

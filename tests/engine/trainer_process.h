@@ -17,7 +17,8 @@ struct Outcome {
   size_t count(const std::string& kind) const;
 };
 
-/// Runs the trainer with a job file. After `signal_after` messages of kind "epoch" it is sent `signal` (0: never).
-Outcome run_trainer(const Json& job, const std::filesystem::path& folder, int signal = 0, size_t signal_after = 1);
+/// Runs the trainer with a job file. After `signal_after` messages of a kind it is sent `signal` (0: never).
+Outcome run_trainer(const Json& job, const std::filesystem::path& folder, int signal = 0, size_t signal_after = 1,
+                    const std::string& signal_kind = "epoch");
 
 }  // namespace espalier::test

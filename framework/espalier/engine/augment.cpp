@@ -109,7 +109,9 @@ at::Tensor contrast(const Json& set, const at::Tensor& x, Random& random) {
   for (int64_t b = 0; b < x.size(0); ++b)
     factors.data_ptr<float>()[b] = static_cast<float>(1.0 + factor * (2.0 * random.uniform() - 1.0));
   const at::Tensor mean = x.mean(at::IntArrayRef{2, 3}, true);
-  return (x - mean) * factors.to(x.scalar_type()) + mean;
+  // The batch tells the range of values, whatever scale they are on: no pixel becomes brighter than white.
+  const std::vector<int64_t> all_but_channels = {0, 2, 3};
+  return ((x - mean) * factors.to(x.scalar_type()) + mean).clamp(x.amin(all_but_channels, true), x.amax(all_but_channels, true));
 }
 
 }  // namespace

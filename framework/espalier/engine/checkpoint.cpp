@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <memory>
 
 namespace espalier::engine {
@@ -65,9 +66,21 @@ class File {
   int descriptor_;
 };
 
+std::string sha256(const std::string& text) {
+  Sha256 sum;
+  sum.add(text.data(), text.size());
+  return sum.hex();
+}
+
+/// What stands for the header's own hash while that is taken.
+const std::string& no_hash() {
+  static const std::string kZeros(64, '0');
+  return kZeros;
+}
+
 std::string header_of(const TensorFile& content, const std::string& hash) {
   Json header = Json::object();
-  header["__metadata__"] = {{"format", "espalier 1"}, {"sha256", hash}, {"state", content.state.dump()}};
+  header["__metadata__"] = {{"format", "espalier 1"}, {"header_sha256", no_hash()}, {"sha256", hash}, {"state", content.state.dump()}};
   size_t offset = 0;
   for (const auto& [name, tensor] : content.tensors) {
     const size_t bytes = tensor.values.size() * sizeof(float);
@@ -75,12 +88,24 @@ std::string header_of(const TensorFile& content, const std::string& hash) {
     offset += bytes;
   }
   std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  return text;
+  text.append((8 - text.size() % 8) % 8, ' ');
+  header["__metadata__"]["header_sha256"] = sha256(text);
+  std::string signed_text = header.dump();
+  signed_text.append(text.size() - signed_text.size(), ' ');
+  return signed_text;
+}
+
+/// True if a header is as it was written. Files of other programs have no hash of it.
+bool is_whole(std::string text, const Json& metadata) {
+  const std::string hash = metadata.value("header_sha256", std::string());
+  if (hash.empty()) return true;
+  const size_t at = text.find(hash);
+  if (hash.size() != no_hash().size() || at == std::string::npos) return false;
+  return sha256(text.replace(at, hash.size(), no_hash())) == hash;
 }
 
 [[noreturn]] void damaged(const std::filesystem::path& file, const std::string& why) {
-  fail("E0419", file.string() + " is damaged: " + why, "remove it; training goes on from an earlier checkpoint");
+  fail("E0419", file.string() + " is damaged: " + why);
 }
 
 }  // namespace
@@ -92,7 +117,9 @@ std::string write_tensors(const std::filesystem::path& file, const TensorFile& c
   const std::string header = header_of(content, hash);
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   std::filesystem::create_directories(folder);
-  const std::filesystem::path temporary = folder / ("." + file.filename().string() + "." + std::to_string(::getpid()));
+  std::string name = ".";
+  name += file.filename().string() + "." + std::to_string(::getpid());
+  const std::filesystem::path temporary = folder / name;
   {
     const File out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     std::array<unsigned char, 8> length{};
@@ -119,12 +146,13 @@ TensorFile read_tensors(const std::filesystem::path& file) {
   std::string text(header_size, '\0');
   in.read(text.data(), static_cast<std::streamsize>(header_size));
   const Json header = Json::parse(text, nullptr, false);
-  if (!header.is_object()) damaged(file, "its header is not JSON");
+  const Json metadata = header.is_object() ? header.value("__metadata__", Json::object()) : Json();
+  if (!metadata.is_object() || !is_whole(text, metadata)) damaged(file, "its header is not what was written");
   const uint64_t bytes = size - 8 - header_size;
+  if (bytes % sizeof(float) != 0) damaged(file, "it ends within a number");
   std::vector<float> all(bytes / sizeof(float));
   in.read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size() * sizeof(float)));
   if (!in) damaged(file, "it cannot be read to its end");
-  const Json metadata = header.value("__metadata__", Json::object());
   Sha256 sum;
   sum.add(all.data(), all.size() * sizeof(float));
   if (metadata.contains("sha256") && metadata["sha256"] != sum.hex()) damaged(file, "its SHA-256 is another");
@@ -139,6 +167,31 @@ TensorFile read_tensors(const std::filesystem::path& file) {
     content.tensors[name] = {.shape = entry.at("shape").get<Shape>(), .values = {at(begin), at(end)}};
   }
   return content;
+}
+
+TensorFile read_checkpoint(const std::filesystem::path& file, const std::function<void(const std::string&)>& say) {
+  std::string why;
+  try {
+    return read_tensors(file);
+  } catch (const Error& error) {
+    why = error.problems().front().message;
+  }
+  // Sorted without the ending: epoch-0003 comes before epoch-0003-step-000012.
+  std::vector<std::filesystem::path> earlier;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(file.parent_path(), ignored))
+    if (entry.path().extension() == ".ckpt" && entry.path().stem() < file.stem()) earlier.push_back(entry.path());
+  std::ranges::sort(earlier, std::greater(), [](const std::filesystem::path& path) { return path.stem(); });
+  for (const std::filesystem::path& path : earlier) {
+    try {
+      TensorFile content = read_tensors(path);
+      say(why + "; going on from " + path.filename().string());
+      return content;
+    } catch (const Error&) {
+      // Damaged, too: the one before it may be whole.
+    }
+  }
+  fail("E0419", why, "no earlier checkpoint lies beside it");
 }
 
 void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, std::span<const float> parameters,

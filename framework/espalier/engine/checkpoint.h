@@ -4,6 +4,7 @@
 #include "espalier/json.h"
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,7 +12,7 @@
 namespace espalier::engine {
 
 /// Float32 tensors by name, with text beside them: a file in the safetensors format (eight bytes of length, a JSON
-/// header, raw values). The metadata holds the SHA-256 of the values.
+/// header, raw values). The metadata holds the SHA-256 of the values and of the header.
 struct TensorFile {
   struct Tensor {
     Shape shape;
@@ -27,6 +28,10 @@ std::string write_tensors(const std::filesystem::path& file, const TensorFile& c
 
 /// Throws E0419 if the file is damaged or not of this format.
 TensorFile read_tensors(const std::filesystem::path& file);
+
+/// Reads a checkpoint or, where it is damaged, the last whole one before it in its folder, and says so. Throws E0419 if
+/// there is none.
+TensorFile read_checkpoint(const std::filesystem::path& file, const std::function<void(const std::string&)>& say);
 
 /// Parameters and buffers as named tensors, "<layer id>.<name>", after `prefix`, taken from flat copies.
 void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, std::span<const float> parameters,

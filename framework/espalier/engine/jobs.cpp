@@ -173,34 +173,4 @@ void features(const Json& job, const Machine& machine, Channel& channel) {
   channel.send({{"done", {{"file", file.string()}, {"row", row[0]}}}});
 }
 
-void check(const Json& job, const Machine& machine, Channel& channel) {
-  const Network net = Network::from_json(job.at("trial").at("network"));
-  Weights weights(net, seed_of(job.at("trial"), "init"));
-  const Executor executor(net, weights, machine.bf16);
-  Inputs inputs;
-  std::vector<int> every;
-  for (size_t i = 0; i < net.layers().size(); ++i) {
-    const Layer& layer = net.layers()[i];
-    every.push_back(static_cast<int>(i));
-    if (layer.op != "input") continue;
-    std::vector<int64_t> sizes = {2};
-    sizes.insert(sizes.end(), layer.shape.begin(), layer.shape.end());
-    at::Tensor x = at::full(sizes, 127.0);
-    inputs[layer.set.at("name").get<std::string>()] = x.dim() == 4 ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
-  }
-  Randomness randomness(1, 2);
-  const std::vector<at::Tensor> values = executor.run(inputs, every, &randomness);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const Shape shape(values[i].sizes().begin() + 1, values[i].sizes().end());
-    const Layer& layer = net.layers()[i];
-    require(shape == layer.shape, "E0415", "layer " + std::to_string(layer.id) + " (" + layer.op + ") gives " + to_string(shape) +
-                                               ", its document says " + to_string(layer.shape));
-  }
-  for (const Output& output : net.outputs()) {
-    const at::Tensor& value = values[static_cast<size_t>(output.layer)];
-    if (value.requires_grad()) value.to(at::kFloat).square().mean().backward({}, true);
-  }
-  channel.send({{"done", {{"layers", net.layers().size()}, {"parameters", weights.trained_count()}}}});
-}
-
 }  // namespace espalier::engine

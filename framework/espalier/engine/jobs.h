@@ -15,8 +15,9 @@ void predict(const Json& job, const Machine& machine, Channel& channel);
 /// Writes attempt.write/features.json for one row ("row"): filters of the first convolution and maps of the first two.
 void features(const Json& job, const Machine& machine, Channel& channel);
 
-/// Runs one training step's forward and backward pass on blank inputs, without data: every operation is there and every
-/// shape is what the document says.
-void check(const Json& job, const Machine& machine, Channel& channel);
+/// Tries networks without data ("networks" of the trial, each {"name", "network"}): shapes are what the documents say,
+/// evaluation changes nothing, a seed gives the same bits, every parameter moves, losses of heads fall. Tells in "wrong"
+/// what does not hold, a sentence each.
+void check(const Json& job, Channel& channel);
 
 }  // namespace espalier::engine

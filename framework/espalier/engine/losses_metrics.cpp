@@ -41,7 +41,7 @@ at::Tensor as_numbers(const at::Tensor& target) {
 
 Answer answer_of(const Output& output) {
   const std::string kind = output.decode.value("kind", std::string("class"));
-  if (kind == "number") return Answer::number;
+  if (kind == "number" || kind == "numbers") return Answer::number;
   if (kind == "classes") return Answer::labels;
   return output.decode.value("activation", std::string("softmax")) == "sigmoid" ? Answer::yes_or_no : Answer::classes;
 }

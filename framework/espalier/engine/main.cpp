@@ -56,7 +56,7 @@ int perform(const Json& job, Channel& channel) {
   } else if (what == "features") {
     features(job, machine, channel);
   } else if (what == "check") {
-    check(job, machine, channel);
+    check(job, channel);
   } else {
     espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features and check are there");
   }

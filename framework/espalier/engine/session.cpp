@@ -32,15 +32,27 @@ void in_parts(const std::vector<int64_t>& rows, Channel& channel, const Use& use
   }
 }
 
+bool multiplies_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
+
+bool uses_bf16(const std::string& precision, bool processor_has_it) {
+  constexpr const char* hint = "auto takes what the machine has; float32 works everywhere";
+  if (precision == "fp16") fail("E0421", "precision is fp16, which needs a GPU", hint);
+  if (precision == "bf16" && !processor_has_it) fail("E0421", "precision is bf16, which this processor does not have (avx512_bf16)", hint);
+  return precision != "float32" && processor_has_it;
+}
 
 Machine prepare_machine(const Json& train) {
   const int asked = train.value("threads", 0);
-  Machine machine{.threads = asked > 0 ? asked : allowed_processors(), .bf16 = false};
-  const std::string precision = train.value("precision", std::string("auto"));
-#if defined(__x86_64__)
-  machine.bf16 = precision != "float32" && __builtin_cpu_supports("avx512bf16") != 0;
-#endif
+  const Machine machine{.threads = asked > 0 ? asked : allowed_processors(),
+                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), multiplies_bf16())};
   at::set_num_threads(machine.threads);
   at::set_num_interop_threads(1);
   at::globalContext().setDeterministicAlgorithms(true, true);

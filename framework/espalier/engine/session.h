@@ -26,6 +26,9 @@ struct Machine {
   bool bf16 = false;
 };
 
+/// Whether convolutions and matrices are multiplied in bfloat16. Throws E0421 if what is asked for is not there.
+bool uses_bf16(const std::string& precision, bool processor_has_it);
+
 /// Sets the number of threads and deterministic algorithms for the whole process: called once, before any tensor.
 Machine prepare_machine(const Json& train);
 

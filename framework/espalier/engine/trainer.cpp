@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <iostream>
 #include <limits>
 
 namespace espalier::engine {
@@ -149,7 +150,10 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
 }
 
 void Training::resume(const std::string& file) {
-  const TensorFile content = read_tensors(file);
+  const TensorFile content = read_checkpoint(file, [this](const std::string& what) {
+    std::cerr << what << '\n';
+    session_.channel().send({{"warning", what}});
+  });
   Weights& weights = session_.weights();
   get_weights(content, "weights/", weights, weights.parameters(), weights.buffers());
   if (!optimizer_.first.empty()) get_weights(content, "first/", weights, optimizer_.first, {});

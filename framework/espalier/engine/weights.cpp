@@ -58,7 +58,8 @@ Weights::Weights(const Network& net, uint64_t seed) {
   }
   for (const Output& output : net.outputs()) {
     const Shape& shape = net.layers().at(static_cast<size_t>(output.layer)).shape;
-    if (output.decode.value("kind", std::string()) != "number") continue;
+    const std::string kind = output.decode.value("kind", std::string());
+    if (kind != "number" && kind != "numbers") continue;
     add("target." + output.head + ".mean", shape, false, false);
     add("target." + output.head + ".std", shape, false, false);
   }

@@ -1,5 +1,6 @@
 #include "espalier/testing/checks.h"
 
+#include "espalier/network/analysis.h"
 #include "espalier/testing/covering.h"
 
 #include <fmt/format.h>
@@ -63,7 +64,74 @@ Outcome attempt(const std::string& name, const std::string& what, const Registry
   }
 }
 
+/// Inputs for the engine: small, and such that every block keeps some pixels to its end.
+const std::vector<Shape> kSmallShapes = {{3, 16, 16}, {16}};
+
+/// Cheap candidates until a budget is used up.
+std::vector<Candidate> affordable(std::vector<Candidate> all) {
+  constexpr double kWork = 1e9;
+  constexpr size_t kMost = 24;
+  if (all.empty()) return all;
+  const auto by_work = [](const Candidate& a, const Candidate& b) { return a.work < b.work; };
+  std::stable_sort(all.front().work < kWork / 2 ? all.begin() + 1 : all.begin(), all.end(), by_work);
+  size_t count = 1;
+  for (double sum = all.front().work; count < std::min(kMost, all.size()); ++count) {
+    sum += all[count].work;
+    if (sum > kWork) break;
+  }
+  all.resize(count);
+  return all;
+}
+
+/// Adds a configuration on the first small input that it takes.
+void add_candidate(std::vector<Candidate>& all, const std::string& name, const Registry* registry,
+                   const std::function<void(Network&, Value)>& build) {
+  // Passes of a step over four samples; drawing and moving a parameter costs as much as tens of operations.
+  constexpr double kPasses = 60.0;
+  for (const Shape& shape : kSmallShapes) {
+    try {
+      Network net = new_network(registry);
+      const Value x = add_input(net, shape);
+      build(net, x);
+      const Cost of_net = cost(net);
+      all.push_back({.name = fmt::format("{} on {}", name, to_string(shape)), .network = net.to_json(),
+                     .work = kPasses * (static_cast<double>(of_net.macs) + static_cast<double>(of_net.parameters))});
+      return;
+    } catch (const Error&) {
+      // Refusals are judged where every input is tried.
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<Candidate> candidates(const Registry& registry, const BlockType& block) {
+  std::vector<Candidate> all;
+  const size_t inputs = std::max(block.inputs_min, std::min<size_t>(block.inputs_max, 2));
+  for (const Json& settings : pairwise_covering(block.declaration))
+    add_candidate(all, fmt::format("block '{}' with {}", block.name, settings.dump()), &registry, [&](Network& net, Value x) {
+      const Network::Part part = net.part(block.name);
+      block.build(net, settings, std::vector<Value>(inputs, x));
+    });
+  return affordable(std::move(all));
+}
+
+std::vector<Candidate> candidates(const HeadType& head) {
+  std::vector<Candidate> all;
+  for (const ColumnKind kind : head.accepts)
+    for (const std::vector<std::string>& names : {std::vector<std::string>{"a", "b"}, {"a", "b", "c"}})
+      for (const Json& settings : pairwise_covering(head.declaration))
+        add_candidate(all, fmt::format("head '{}' with {} of {} {}", head.name, settings.dump(), names.size(), to_string(kind)), nullptr,
+                      [&](Network& net, Value x) {
+                        const Network::Part part = net.part(head.name);
+                        const bool named = kind != ColumnKind::number;
+                        const HeadOutput out = head.build(net, settings, x,
+                                                          {.column = "target", .kind = kind, .names = named ? names : std::vector<std::string>{}});
+                        net.output({.head = "target", .target = "target", .layer = out.output.layer, .loss = out.loss,
+                                    .metrics = out.metrics, .decode = out.decode});
+                      });
+  return affordable(std::move(all));
+}
 
 std::vector<std::string> check_block(const Registry& registry, const BlockType& block) {
   std::vector<std::string> wrong;

@@ -20,17 +20,28 @@ std::vector<std::string> check(const Registry& registry, const Provided& provide
   return {};
 }
 
+/// What the engine finds wrong with a block or a head.
+std::vector<std::string> check_in_engine(const Registry& registry, const Provided& provided, const std::filesystem::path& trainer) {
+  if (provided.kind == PluginKind::block) return check_in_engine(trainer, candidates(registry, registry.block(provided.name)));
+  if (provided.kind == PluginKind::head) return check_in_engine(trainer, candidates(registry.head(provided.name)));
+  return {};
+}
+
 /// Number of things wrong with a library, each printed.
 int run(const std::filesystem::path& library) {
   // Blocks of slots come from the libraries beside it and from the installation.
   const Registry registry = Registry::scan(Registry::default_paths({library.parent_path()}));
+  const std::optional<std::filesystem::path> trainer = find_trainer();
   int wrong = 0, plugins = 0;
   for (const Refused& refused : registry.refused())
     if (refused.library == library) fmt::print("{}", render(refused.problem)), ++wrong;
   for (const Provided& provided : registry.provided()) {
     if (provided.library != library) continue;
     ++plugins;
-    const std::vector<std::string> found = check(registry, provided);
+    std::vector<std::string> found = check(registry, provided);
+    const bool trains = provided.kind == PluginKind::block || provided.kind == PluginKind::head;
+    if (trains && !trainer) fmt::print("skipped: training of {} '{}': there is no espalier-trainer beside this program\n", to_string(provided.kind), provided.name);
+    if (trains && trainer && found.empty()) found = check_in_engine(registry, provided, *trainer);
     for (const std::string& sentence : found) fmt::print("wrong: {}\n", sentence);
     if (found.empty()) fmt::print("good: {} '{}'\n", to_string(provided.kind), provided.name);
     wrong += static_cast<int>(found.size());

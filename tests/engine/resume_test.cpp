@@ -1,0 +1,115 @@
+#include "catch.h"
+#include "made_data.h"
+#include "made_jobs.h"
+#include "trainer_process.h"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+using namespace espalier;
+using namespace espalier::test;
+
+namespace {
+
+const Json kSgd = {{"name", "sgd"}, {"learning_rate", 0.05}, {"momentum", 0.9}, {"nesterov", true}, {"weight_decay", 1e-4}};
+const Json kAdam = {{"name", "adam"}, {"learning_rate", 0.01}};
+const Json kAdamW = {{"name", "adamw"}, {"learning_rate", 0.01}, {"weight_decay", 0.05}};
+const Json kFour = {{"count", 4}};
+const Json kPatient = {{"max", 9}, {"patience", 2}, {"min_delta", 0.01}};
+
+std::string last_checkpoint(const Outcome& outcome) { return outcome.last("checkpoint").at("checkpoint").get<std::string>(); }
+
+/// Flips one bit of a file.
+void damage(const std::filesystem::path& file, size_t at) {
+  std::string bytes = bytes_of(file);
+  bytes.at(at) = static_cast<char>(bytes.at(at) ^ 1);
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+}  // namespace
+
+TEST_CASE("a training in two parts gives the same bytes as one in one") {
+  const Folder folder;
+  const Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
+  REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
+  Json part = writing_to(job, folder.path() / "parts");
+  part["attempt"]["until"] = 2;
+  const Outcome first = run_trainer(part, folder.path() / "parts");
+  REQUIRE(first.exit_code == 0);
+  REQUIRE(first.count("epoch") == 2);
+  part["attempt"]["until"] = nullptr;
+  const Outcome second = run_trainer(going_on_from(part, first), folder.path() / "parts");
+  REQUIRE(second.exit_code == 0);
+  CHECK(second.count("epoch") == 2);
+  CHECK(bytes_of(folder.path() / "parts" / "model.safetensors") == bytes_of(folder.path() / "whole" / "model.safetensors"));
+  CHECK(bytes_of(folder.path() / "parts" / "epoch-0004.ckpt") == bytes_of(folder.path() / "whole" / "epoch-0004.ckpt"));
+}
+
+TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
+  const auto [optimizer, epochs] = GENERATE(table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}}));
+  CAPTURE(optimizer.dump(), epochs.dump());
+  const Folder folder;
+  Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false);
+  job["trial"]["train"]["optimizer"] = optimizer;
+  job["trial"]["train"]["epochs"] = epochs;
+  job["trial"]["train"]["batch"] = 4;
+  const Outcome whole = run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole");
+  REQUIRE(whole.exit_code == 0);
+  // At the greeting it stops within the first epoch, after an epoch somewhere in the second or later.
+  const auto cut_short = [&](int signal, const std::string& kind, const std::filesystem::path& cut) {
+    const Json part = writing_to(job, cut);
+    const Outcome outcome = run_trainer(part, cut, signal, 1, kind);
+    REQUIRE(outcome.count("checkpoint") >= 1);
+    REQUIRE(run_trainer(going_on_from(part, outcome), cut).exit_code == 0);
+    CHECK(bytes_of(cut / last_checkpoint(whole)) == bytes_of(folder.path() / "whole" / last_checkpoint(whole)));
+    CHECK(bytes_of(cut / "model.safetensors") == bytes_of(folder.path() / "whole" / "model.safetensors"));
+  };
+  cut_short(SIGTERM, "hello", folder.path() / "stopped");
+  cut_short(SIGKILL, "checkpoint", folder.path() / "killed");
+}
+
+TEST_CASE("where a checkpoint is damaged, training goes on from the one before and says so") {
+  const Folder folder;
+  Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "d");
+  const Outcome whole = run_trainer(job, folder.path() / "d");
+  REQUIRE(whole.exit_code == 0);
+  const std::filesystem::path last = folder.path() / "d" / "epoch-0004.ckpt";
+  const std::string good = bytes_of(last);
+  const std::string model = bytes_of(folder.path() / "d" / "model.safetensors");
+  job["attempt"]["read"] = last.string();
+  // Cut off, one bit of the values, of the state in the header, and of the header's length.
+  const size_t state = good.find("best_epoch");
+  REQUIRE(state != std::string::npos);
+  const auto spoil = [&](size_t how) {
+    std::ofstream(last, std::ios::binary) << good;
+    if (how == 0) std::filesystem::resize_file(last, good.size() - 100);
+    if (how == 1) damage(last, good.size() - 100);
+    if (how == 2) damage(last, state);
+    if (how == 3) damage(last, 0);
+    if (how == 4) damage(last, 7);
+  };
+  for (size_t how = 0; how < 5; ++how) {
+    CAPTURE(how);
+    spoil(how);
+    const Outcome again = run_trainer(job, folder.path() / "d");
+    CHECK(again.exit_code == 0);
+    CHECK(again.count("epoch") == 1);
+    REQUIRE(again.count("warning") == 1);
+    CHECK(again.last("warning").at("warning").get<std::string>().find("going on from epoch-0003.ckpt") != std::string::npos);
+    CHECK(bytes_of(last) == good);
+    CHECK(bytes_of(folder.path() / "d" / "model.safetensors") == model);
+  }
+}
+
+TEST_CASE("a checkpoint that is damaged and alone is refused") {
+  const Folder folder;
+  Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "x");
+  const std::filesystem::path broken = folder.path() / "broken.ckpt";
+  std::ofstream(broken) << "this is no checkpoint";
+  job["attempt"]["read"] = broken.string();
+  const Outcome refused = run_trainer(job, folder.path() / "x");
+  CHECK(refused.exit_code == 70);
+  CHECK(refused.count("epoch") == 0);
+  CHECK(refused.last("failed").at("failed").at("where").get<std::string>().find("broken.ckpt is damaged") != std::string::npos);
+}
