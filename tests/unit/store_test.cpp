@@ -1,5 +1,6 @@
 #include "catch.h"
 #include "espalier/error.h"
+#include "espalier/store/database.h"
 #include "espalier/store/store.h"
 
 #include <sys/wait.h>
@@ -205,4 +206,80 @@ TEST_CASE("a file that is no store is refused with a store's code") {
     CHECK(error.exit_code() == 5);
   }
   CHECK_THROWS_AS(open_sqlite(folder.path / "absent" / "study.db"), Error);
+}
+
+TEST_CASE("the parts of a trial are claimed by name, each with its own epochs and attempts") {
+  const auto store = open_memory();
+  add_one(*store);
+  add_one(*store, 2.0);
+  const Lease trial = store->claim("a", kLong).value();
+  for (const char* part : {"fold 1", "fold 2", "fold 1"}) store->add_part(0, part, {{"part", part}});
+  REQUIRE(store->parts(0).size() == 2);
+  CHECK(store->parts(0)[1].part == "fold 2");
+  CHECK(store->trials().size() == 2);
+  CHECK(store->document(0, "fold 2").dump() == R"({"part":"fold 2"})");
+  const Lease part = store->claim_part(0, "fold 2", "a", kLong).value();
+  CHECK(store->record_epoch(part, {1, {{"loss", 1.0}}}));
+  CHECK(store->record_checkpoint(part, "p.ckpt", "", 1));
+  CHECK(store->record_epoch(part, {2, {{"loss", 0.5}}}));
+  CHECK(store->epochs(0).empty());
+  CHECK(store->epochs(0, "fold 2").size() == 2);
+  CHECK(store->release(part, 3.0));
+  const Lease again = store->claim_part(0, "fold 2", "a", kLong).value();
+  CHECK(store->epochs(0, "fold 2").size() == 1);
+  CHECK_FALSE(store->record_epoch(part, {2, {}}));
+  CHECK(store->complete(again, {{"loss", 0.5}}, 0.5, 1.0));
+  CHECK_FALSE(store->claim_part(0, "fold 2", "a", kLong).has_value());
+  CHECK(store->trial(0, "fold 2")->attempts == 2);
+  CHECK(store->trial(0, "fold 2")->seconds == 4.0);
+  CHECK(store->trial(0)->attempts == 1);
+  CHECK(store->trial(0)->epochs == 1.0);  // the sum of its parts
+  CHECK(store->claim("b", kLong)->trial == 1);
+  CHECK(store->complete(trial, {}, 0.5, 4.0));
+}
+
+TEST_CASE("a store of format 1 is carried over") {
+  const Folder folder;
+  const std::filesystem::path file = folder.path / "study.db";
+  {
+    const Database old(file.string(), false);
+    old.run("create table info (name text primary key, value text not null) strict;"
+            "create table trial (number integer primary key, settings text not null, reason text not null, document text not null, "
+            "state text not null default 'queued', token integer not null default 0, owner text not null default '', boot text not "
+            "null default '', held_until real, cause text not null default '', message text not null default '', scores text not null "
+            "default '{}', objective real, epochs real not null default 0, saved_epochs real not null default 0, seconds real not null "
+            "default 0, checkpoint text not null default '', checkpoint_sha256 text not null default '', started text not null default "
+            "'', ended text not null default '') strict;"
+            "create table attempt (trial integer not null references trial (number), token integer not null, owner text not null, "
+            "started text not null, ended text not null default '', outcome text not null default '', primary key (trial, token)) strict;"
+            "create table epoch (trial integer not null references trial (number), epoch integer not null, token integer not null, "
+            "metrics text not null, primary key (trial, epoch)) strict;"
+            "create index trial_waiting on trial (number) where state in ('queued', 'running');"
+            "insert into info values ('name', '\"old\"');"
+            "insert into trial (number, settings, reason, document, state, objective, epochs) "
+            "values (0, '{\"x\":1}', 'why', '{}', 'complete', 0.5, 2);"
+            "insert into attempt values (0, 1, 'a', '', '', 'complete'); insert into epoch values (0, 1, 1, '{\"loss\":2.0}');"
+            "pragma user_version = 1");
+  }
+  for (int time = 0; time < 2; ++time) {
+    const auto store = open_sqlite(file);
+    REQUIRE(store->trials().size() == 1);
+    CHECK(store->trial(0)->objective == 0.5);
+    CHECK(store->trial(0)->attempts == 1);
+    CHECK(store->epochs(0).at(0).metrics.at("loss") == 2.0);
+    CHECK(store->info("name") == Json("old"));
+    CHECK(store->parts(0).empty());
+  }
+  CHECK(add_one(*open_sqlite(file)) == 1);
+}
+
+TEST_CASE("a store that is read only changes nothing and needs no file beside it") {
+  const Folder folder;
+  const std::filesystem::path file = folder.path / "a#b%.db";
+  add_one(*open_sqlite(file));
+  const Database database(file.string(), true);
+  Statement count(database, "select count(*) from trial");
+  REQUIRE(count.step());
+  CHECK(count.integer(0) == 1);
+  CHECK_THROWS_AS(database.run("delete from trial"), Error);
 }

@@ -101,3 +101,42 @@ TEST_CASE("trials that fail are recorded with their cause and end no study") {
   CHECK(trials[5].reason == "the first configuration");
   CHECK(watcher.ends == 6);
 }
+
+TEST_CASE("the lock says what trained, and another machine is a note") {
+  const Folder folder;
+  Watcher watcher;
+  run(pipeline_with(1), folder.path, watcher);
+  CHECK(Json::parse(text_of(folder.path / "lock.json"))["machine"]["device"] == "fake");
+  CHECK(watcher.notes.empty());
+  Json machine = *open_sqlite(folder.path / "study.db")->info("machine");
+  machine["device"] = "other";
+  open_sqlite(folder.path / "study.db")->set_info("machine", machine);
+  run(pipeline_with(2), folder.path, watcher);
+  REQUIRE_FALSE(watcher.notes.empty());
+  CHECK_THAT(watcher.notes.front(), Catch::Contains("'device' was \"other\" and is \"fake\""));
+  CHECK(Json::parse(text_of(folder.path / "lock.json"))["machine"]["device"] == "other");
+}
+
+TEST_CASE("a study of which every trial fails has no best model") {
+  const Folder folder;
+  Watcher watcher;
+  const StudyResult result = run(pipeline_with(2, {"early"}), folder.path, watcher);
+  CHECK(result.end == StudyEnd::finished);
+  CHECK(result.failed == 2);
+  CHECK_FALSE(result.best);
+  CHECK_FALSE(std::filesystem::exists(folder.path / "best"));
+  CHECK_THAT(text_of(folder.path / "trials/0000/attempts/1/log.txt"), Catch::Contains("bye"));
+}
+
+TEST_CASE("a study whose folder is deleted while it runs says so and ends") {
+  const Folder folder;
+  class Deleter : public Watcher {
+   public:
+    explicit Deleter(std::filesystem::path victim) : victim_(std::move(victim)) {}
+    void on_trial_end(const TrialRecord&) override { std::filesystem::remove_all(victim_); }
+
+   private:
+    std::filesystem::path victim_;
+  } deleter(folder.path / "s");
+  CHECK_THROWS_WITH(run(pipeline_with(3), folder.path / "s", deleter), Catch::Contains("deleted or moved"));
+}

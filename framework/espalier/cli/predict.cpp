@@ -2,6 +2,7 @@
 #include "espalier/cli/places.h"
 #include "espalier/cli/signals.h"
 #include "espalier/cli/studies.h"
+#include "espalier/data/prepared.h"
 #include "espalier/study/child.h"
 #include "espalier/study/winner.h"
 
@@ -11,12 +12,24 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 
 namespace espalier::cli {
 
 namespace fs = std::filesystem;
 
 namespace {
+
+/// In a file nothing needs to be shortened.
+constexpr int kUncut = 1 << 20;
+
+/// The split that was asked for. Throws E0002 with the three there are.
+std::string split_wanted(const Call& call) {
+  const std::string split = call.value("split", "test");
+  if (split != "train" && split != "validation" && split != "test")
+    fail("E0002", fmt::format("'{}' is no split", split), "splits: train, validation, test");
+  return split;
+}
 
 /// A folder that goes away with its owner.
 class Scratch {
@@ -74,7 +87,7 @@ Json ask(const Trained& model, const std::string& what, const Json& more, const 
 
 int evaluate(const Call& call) {
   const Trained model = find_model(call, call.words.empty() ? "latest" : call.words[0]);
-  const std::string split = call.value("split", "test");
+  const std::string split = split_wanted(call);
   const Scratch scratch;
   const Json done = ask(model, "evaluate", {{"split", split}}, scratch.folder());
   if (call.json()) {
@@ -132,7 +145,50 @@ void print_predictions(const Json& all) {
     }
     table.rows.push_back(std::move(row));
   }
-  fmt::print("{}", render(table, is_terminal(stdout) ? terminal_width(stdout) : 160));
+  fmt::print("{}", render(table, isatty(STDOUT_FILENO) != 0 ? terminal_width(stdout) : kUncut));
+}
+
+/// How many samples at most; nothing was asked: none of them is left out.
+std::optional<size_t> rows_wanted(const Call& call) {
+  if (!call.has("rows")) return std::nullopt;
+  const std::string text = call.value("rows");
+  if (text.empty() || text.size() > 15 || text.find_first_not_of("0123456789") != std::string::npos)
+    fail("E0002", fmt::format("--rows takes a count, not '{}'", text));
+  return std::stoull(text);
+}
+
+/// The first rows of a split that the model's document names.
+std::vector<int64_t> rows_of(const Json& document, const std::string& split, size_t most) {
+  const Splits splits = read_splits(document.at("data").at("splits").get<std::string>());
+  std::vector<int64_t> rows = split == "train" ? splits.train : split == "validation" ? splits.validation : splits.test;
+  rows.resize(std::min(most, rows.size()));
+  return rows;
+}
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
+  return out + "\"";
+}
+
+void print_csv(const Json& all) {
+  std::vector<std::string> heads;
+  if (!all.empty())
+    for (const auto& [head, answer] : all.front()["answers"].items()) heads.push_back(head);
+  std::string line = "sample";
+  for (const std::string& head : heads)
+    line += "," + csv_cell(head) + (all.front()["answers"][head].contains("class") ? "," + csv_cell(head + " probability") : "");
+  fmt::print("{}\n", line);
+  for (const Json& record : all) {
+    line = csv_cell(format_value(record["sample"]));
+    for (const std::string& head : heads) {
+      const Json& answer = record["answers"][head];
+      line += "," + csv_cell(answer.contains("class") ? format_value(answer["class"]) : answer["number"].dump());
+      if (answer.contains("class")) line += fmt::format(",{:.6g}", answer["probability"].get<double>());
+    }
+    fmt::print("{}\n", line);
+  }
 }
 
 int predict(const Call& call) {
@@ -143,25 +199,29 @@ int predict(const Call& call) {
     study = files[0];
     files.erase(files.begin());
   }
+  const std::optional<size_t> wanted = rows_wanted(call);
   const Trained model = find_model(call, study);
   const Scratch scratch;
   Json more;
   if (files.empty()) {
-    more = {{"split", call.value("split", "test")}};
+    const std::string split = split_wanted(call);
+    more["split"] = split;
+    if (wanted) more["rows"] = rows_of(model.document, split, *wanted);
   } else {
     const Registry registry = scan_registry(call);
     more = {{"pictures", write_pictures(files, model.document.at("network"), registry, scratch.folder())}};
   }
   const Json predictions = read_predictions(ask(model, "predict", more, scratch.folder()));
-  const size_t wanted = call.has("rows") ? std::strtoull(call.value("rows").c_str(), nullptr, 10) : predictions.size();
   Json out = Json::array();
-  for (size_t i = 0; i < std::min(wanted, predictions.size()); ++i) {
+  for (size_t i = 0; i < std::min(wanted.value_or(predictions.size()), predictions.size()); ++i) {
     const Json& record = predictions[i];
     const Json name = files.empty() ? record.value("origin", record["row"]) : Json(files.at(i));
     out.push_back({{"sample", name}, {"row", record["row"]}, {"answers", answers_of(record, model.document)}});
   }
   if (call.json())
     print_json({{"study", model.study.string()}, {"trial", model.trial}, {"predictions", out}});
+  else if (call.has("csv"))
+    print_csv(out);
   else
     print_predictions(out);
   return 0;
@@ -178,7 +238,7 @@ std::vector<Verb> predict_verbs() {
       {"predict", "classes with probabilities, or numbers, of picture files or of a split", "[STUDY | STUDY/TRIAL] [FILE ...]",
        "espalier predict latest cat.jpg dog.png",
        {studies, split, {"study", "the study, where FILE could be taken for one (latest)", "STUDY"},
-        {"rows", "at most as many samples", "COUNT"}}, predict},
+        {"rows", "at most as many samples", "COUNT"}, {"csv", "lines of comma-separated values"}}, predict},
   };
 }
 

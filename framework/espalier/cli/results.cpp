@@ -1,6 +1,8 @@
 #include "espalier/cli/places.h"
 #include "espalier/cli/studies.h"
 #include "espalier/report/report.h"
+#include "espalier/study/process.h"
+#include "espalier/study/training.h"
 
 #include <fmt/format.h>
 
@@ -54,10 +56,53 @@ int ls(const Call& call) {
   return 0;
 }
 
-Json epochs_of(const Store& store, int64_t number) {
+Json epochs_of(const Store& store, int64_t number, const std::string& part = "") {
   Json out = Json::array();
-  for (const EpochRecord& epoch : store.epochs(number)) out.push_back({{"epoch", epoch.epoch}, {"metrics", epoch.metrics}});
+  for (const EpochRecord& epoch : store.epochs(number, part)) out.push_back({{"epoch", epoch.epoch}, {"metrics", epoch.metrics}});
   return out;
+}
+
+/// The training that speaks for a trial's end: the part that failed, or the trial itself.
+TrialRecord failed_training(const Store& store, const TrialRecord& trial) {
+  for (const TrialRecord& part : store.parts(trial.number))
+    if (part.state == TrialState::failed) return part;
+  return trial;
+}
+
+/// Log of a training's last attempt, below the study's folder.
+std::string log_of(const TrialRecord& training) {
+  return fmt::format("{}/attempts/{}/log.txt", training_folder(training.number, training.part), training.attempts);
+}
+
+/// The last lines of what the trainer of a failed trial said; "" if it said nothing.
+std::string log_tail(const Opened& study, const TrialRecord& trial) {
+  constexpr int64_t kBytes = 2000;
+  constexpr int64_t kLines = 12;
+  std::error_code error;
+  const fs::path file = study.place.folder / log_of(failed_training(*study.store, trial));
+  if (!fs::exists(file, error)) return "";
+  const std::string text = tail(file, kBytes);
+  size_t begin = text.size();
+  for (int64_t line = 0; line <= kLines && begin != std::string::npos && begin > 0; ++line) begin = text.rfind('\n', begin - 1);
+  return begin == std::string::npos || begin == 0 ? text : text.substr(begin + 1);
+}
+
+Json parts_of(const Store& store, int64_t number) {
+  Json out = Json::array();
+  for (const TrialRecord& part : store.parts(number)) {
+    out.push_back(to_json(part));
+    out.back()["part"] = part.part;
+    out.back()["curve"] = epochs_of(store, number, part.part);
+  }
+  return out;
+}
+
+void print_parts(const Opened& study, int64_t number) {
+  Table table{.headers = {"part", "epochs", study.objective.metric, "seconds", "attempts", "state"}};
+  for (const TrialRecord& part : study.store->parts(number))
+    table.rows.push_back({part.part, format_number(part.epochs), part.objective ? format_score(*part.objective) : "-",
+                          fmt::format("{:.1f}", part.seconds), std::to_string(part.attempts), to_string(part.state)});
+  if (!table.rows.empty()) fmt::print("\n{}", render(table, terminal_width(stdout)));
 }
 
 int show_trial(const Call& call, const Opened& study, const TrialRecord& trial) {
@@ -65,11 +110,13 @@ int show_trial(const Call& call, const Opened& study, const TrialRecord& trial) 
     Json out = to_json(trial);
     out["study"] = study.place.folder.string();
     out["curve"] = epochs_of(*study.store, trial.number);
+    out["parts"] = parts_of(*study.store, trial.number);
+    out["log"] = (study.place.folder / log_of(failed_training(*study.store, trial))).string();
     print_json(out);
     return 0;
   }
   fmt::print("trial {} of {}: {}\n", trial.number, study.place.folder.string(), to_string(trial.state));
-  if (!trial.cause.empty()) fmt::print("cause: {} {}\n", trial.cause, trial.message);
+  if (!trial.cause.empty()) fmt::print("cause: {}: {}\n", trial.cause, trial.message);
   if (!trial.reason.empty()) fmt::print("proposed because: {}\n", trial.reason);
   Table settings{.headers = {"setting", "value"}};
   for (const auto& [name, value] : trial.settings) settings.rows.push_back({name, format_value(value)});
@@ -77,12 +124,16 @@ int show_trial(const Call& call, const Opened& study, const TrialRecord& trial) 
   Table scores{.headers = {"score", "value"}};
   for (const auto& [name, value] : trial.scores) scores.rows.push_back({name, format_number(value)});
   if (!scores.rows.empty()) fmt::print("\n{}", render(scores, terminal_width(stdout)));
+  print_parts(study, trial.number);
   fmt::print("\nepochs: {}  seconds: {:.1f}  attempts: {}\n", format_number(trial.epochs), trial.seconds, trial.attempts);
   std::vector<double> curve;
   for (const EpochRecord& epoch : study.store->epochs(trial.number))
     if (const auto found = epoch.metrics.find(study.objective.metric); found != epoch.metrics.end()) curve.push_back(found->second);
   if (!curve.empty())
     fmt::print("{}: {}  last {:.4f}\n", study.objective.metric, sparkline(curve, 60), curve.back());
+  if (trial.state == TrialState::failed)
+    if (const std::string log = log_tail(study, trial); !log.empty())
+      fmt::print("\n{} ends with:\n{}{}", log_of(failed_training(*study.store, trial)), log, log.ends_with('\n') ? "" : "\n");
   return 0;
 }
 

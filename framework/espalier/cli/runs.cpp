@@ -16,6 +16,20 @@ void say_how_to_go_on(const fs::path& folder) {
   fmt::print(stderr, "interrupted; everything finished is kept. Go on with: espalier resume {}\n", folder.string());
 }
 
+/// A search without a single complete trial: why, and where more is told.
+void say_what_failed(const fs::path& folder, const StudyResult& result) {
+  if (result.failed == 0) {
+    fmt::print(stderr, "no trial is complete: the budget ended before the first one did\n");
+    return;
+  }
+  for (const TrialRecord& trial : trials_if_any(folder)) {
+    if (trial.state != TrialState::failed) continue;
+    fmt::print(stderr, "no trial is complete, {} failed; the first by {}: {}\n  its log: espalier info {}/{}\n", result.failed, trial.cause,
+               trial.message, folder.string(), trial.number);
+    return;
+  }
+}
+
 Json outcome(const Pipeline& pipeline, const fs::path& folder, const StudyResult& result, const std::string& report) {
   Json trials = Json::array();
   for (const TrialRecord& trial : trials_if_any(folder)) trials.push_back(to_json(trial));
@@ -67,6 +81,7 @@ int carry_out(const Call& call, const Pipeline& pipeline, const Registry& regist
     print_json(outcome(pipeline, folder, result, report));
   else
     print_outcome(pipeline, folder, result, report);
+  if (result.end == StudyEnd::finished && !result.best) say_what_failed(folder, result);
   if (result.end == StudyEnd::interrupted) {
     say_how_to_go_on(folder);
     return interrupted_exit_code();

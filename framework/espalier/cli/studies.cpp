@@ -120,7 +120,9 @@ Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objec
       row.push_back(found == trial.settings.end() ? "-" : format_value(found->second));
     }
     row.push_back(format_number(trial.epochs));
-    row.push_back(trial.objective ? format_score(*trial.objective) : "-");
+    const auto spread = trial.scores.find("spread");
+    row.push_back(!trial.objective ? "-" : format_score(*trial.objective) +
+                                               (spread == trial.scores.end() ? "" : " ± " + format_score(spread->second)));
     row.push_back(fmt::format("{:.1f}", trial.seconds));
     row.push_back(to_string(trial.state) + (trial.cause.empty() ? "" : ": " + trial.cause));
     table.rows.push_back(std::move(row));
@@ -142,29 +144,36 @@ Json read_best(const fs::path& folder, const std::string& name) {
   return document.is_discarded() ? Json() : document;
 }
 
+/// "accuracy" of "val_accuracy".
+static std::string without_split(const std::string& metric) {
+  for (const std::string split : {"val_", "test_", "train_"})
+    if (metric.starts_with(split)) return metric.substr(split.size());
+  return metric;
+}
+
 Table score_table(const Json& scores) {
   Table table{.headers = {"metric"}};
   std::vector<std::string> kinds;
-  std::set<std::string> metrics;
+  std::map<std::string, bool> metrics;   // true: of a split, so a score
   for (const char* kind : {"search", "test", "baseline"})
     if (scores.is_object() && scores.contains(kind) && scores[kind].is_object()) {
       kinds.emplace_back(kind);
       for (const auto& [metric, value] : scores[kind].items())
-        if (value.is_number()) metrics.insert(metric.rfind("val_", 0) == 0 ? metric.substr(4) : metric.rfind("test_", 0) == 0 ? metric.substr(5) : metric);
+        if (value.is_number()) metrics[without_split(metric)] |= without_split(metric) != metric;
     }
   for (const std::string& kind : kinds) table.headers.push_back(kind);
-  for (const std::string& metric : metrics) {
+  for (const auto& [metric, is_score] : metrics) {
     std::vector<std::string> row = {metric};
     size_t present = 0;
     for (const std::string& kind : kinds) {
       std::string cell = "-";
-      for (const std::string& name : {metric, "val_" + metric, "test_" + metric})
+      for (const std::string& name : {metric, "val_" + metric, "test_" + metric, "train_" + metric})
         if (scores[kind].contains(name) && scores[kind][name].is_number())
           cell = format_score(scores[kind][name].get<double>()), ++present;
       row.push_back(cell);
     }
     // A measure of one column only (seconds, parameters) is no score to compare.
-    if (present > 1 || kinds.size() == 1) table.rows.push_back(std::move(row));
+    if (present > 1 || is_score || kinds.size() == 1) table.rows.push_back(std::move(row));
   }
   return table;
 }

@@ -22,11 +22,19 @@ namespace {
 Json trial_of(const Store& store, const TrialRecord& trial) {
   Json curve = Json::array();
   for (const EpochRecord& epoch : store.epochs(trial.number)) curve.push_back({{"epoch", epoch.epoch}, {"metrics", epoch.metrics}});
+  Json parts = Json::array();
+  for (const TrialRecord& part : store.parts(trial.number))
+    parts.push_back({{"part", part.part}, {"state", to_string(part.state)}, {"objective", part.objective ? Json(*part.objective) : Json()},
+                     {"epochs", part.epochs}, {"seconds", part.seconds}, {"attempts", part.attempts}});
+  // A trial of several trainings is drawn by its first one.
+  if (curve.empty() && !parts.empty())
+    for (const EpochRecord& epoch : store.epochs(trial.number, parts.front()["part"].get<std::string>()))
+      curve.push_back({{"epoch", epoch.epoch}, {"metrics", epoch.metrics}});
   return {{"number", trial.number}, {"settings", trial.settings}, {"reason", trial.reason}, {"state", to_string(trial.state)},
           {"cause", trial.cause}, {"message", trial.message}, {"scores", trial.scores},
           {"objective", trial.objective ? Json(*trial.objective) : Json()}, {"epochs", trial.epochs},
           {"seconds", trial.seconds}, {"started", trial.started}, {"ended", trial.ended}, {"attempts", trial.attempts},
-          {"curve", std::move(curve)}};
+          {"curve", std::move(curve)}, {"parts", std::move(parts)}};
 }
 
 /// {"metric", "maximize"} as the study keeps it, else from a trial document.
@@ -53,6 +61,8 @@ Json where_it_ran(const Json& document, const Json& lock) {
   if (lock.is_object())
     for (const auto& [name, value] : lock.items())
       if (!value.is_structured()) out["lock: " + name] = value;
+  if (lock.is_object() && lock.contains("machine"))
+    for (const auto& [name, value] : lock["machine"].items()) out["trained with: " + name] = value;
   if (document.is_object()) {
     if (document.contains("seeds") && document["seeds"].is_object())
       for (const auto& [name, value] : document["seeds"].items()) out["seed of " + name] = value;

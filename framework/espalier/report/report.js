@@ -89,6 +89,8 @@
   const better = (a, b) => study.objective.maximize ? a > b : a < b;
   const best = study.trials.filter((t) => t.state === "complete" && isNumber(t.objective)).reduce((a, b) => a === null || better(b.objective, a.objective) ? b : a, null);
 
+  const isRefitted = (t) => (t.parts || []).some((p) => p.part === "refit" && p.state === "complete");
+
   const head = () => {
     const box = document.getElementById("head");
     box.append(element("h1", {}, study.name), element("p", {}, study.about || "A study of espalier"));
@@ -101,20 +103,22 @@
     const of = (kind) => (study.scores || {})[kind] || {};
     const kinds = [["test", "test split"], ["search", "validation, in the search"], ["baseline", "baseline"]].filter(([kind]) => Object.values(of(kind)).some(isNumber));
     if (!kinds.length) { section("Scores", "", note("No model has been scored yet.")); return; }
-    const find = (kind, name) => [name, "val_" + name, "test_" + name, name.replace(/^(.*\.)?/, "$1val_"), name.replace(/^(.*\.)?/, "$1test_")].map((n) => of(kind)[n]).find(isNumber);
+    const find = (kind, name) => ["val_" + name, "test_" + name, name.replace(/^(.*\.)?/, "$1val_"), name.replace(/^(.*\.)?/, "$1test_"), name].map((n) => of(kind)[n]).find(isNumber);
     const main = bare(metric);
     const names = [...new Set(kinds.flatMap(([kind]) => Object.entries(of(kind)).filter(([, v]) => isNumber(v)).map(([n]) => bare(n))))];
     const cards = kinds.map(([kind, title]) => element("div", {class: "score" + (kind === "test" ? " main" : "")}, element("span", {}, title), element("b", {}, number(find(kind, main))), element("span", {}, main)));
     const rows = names.filter((n) => kinds.filter(([kind]) => isNumber(find(kind, n))).length > (kinds.length > 1 ? 1 : 0)).map((n) => [n, ...kinds.map(([kind]) => find(kind, n) ?? "–")]);
     section("Scores of the best model", "", element("div", {class: "scores"}, cards), element("h3", {}, "Side by side"), table(["metric", ...kinds.map((k) => k[1])], rows),
-      best ? note(`Trial ${best.number}: the weights that scored are the weights in best/model.safetensors. The test split was read once, after the search.`) : null);
+      best ? note(`Trial ${best.number}: ${isRefitted(best) ? "trained again on all rows but test, these are the weights" : "the weights that scored are the weights"} in best/model.safetensors. The test split was read once, after the search.`) : null);
   };
 
   const leaderboard = () => {
     const names = [...new Set(study.trials.flatMap((t) => Object.keys(t.settings)))].sort();
     const sorted = [...study.trials].sort((a, b) => isNumber(a.objective) && isNumber(b.objective) ? (better(a.objective, b.objective) ? -1 : a.objective === b.objective ? a.number - b.number : 1) : isNumber(b.objective) - isNumber(a.objective) || a.number - b.number);
-    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? t.objective : "–", ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
-    section("Leaderboard", "", table(["trial", metric, ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")));
+    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? (isNumber(t.scores.spread) ? `${number(t.objective)} ± ${number(t.scores.spread)}` : t.objective) : "–", ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
+    const parts = sorted.flatMap((t) => (t.parts || []).map((p) => [`trial ${t.number}, ${p.part}`, isNumber(p.objective) ? p.objective : "–", plain(p.epochs), duration(p.seconds), String(p.attempts), p.state]));
+    section("Leaderboard", "", table(["trial", metric, ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")),
+      parts.length ? element("details", {}, element("summary", {}, "the trainings that each trial consists of"), table(["training", metric, "epochs", "time", "attempts", "state"], parts)) : null);
   };
 
   const curves = () => {

@@ -78,7 +78,31 @@ class Run {
     store_->set_info("name", pipeline_.name);
     write_file(options_.folder / "pipeline.yaml", pipeline_.text);
     write_file(options_.folder / "resolved.yaml", to_yaml(pipeline_.resolved, pipeline_.origins));
+    write_lock();
+  }
+
+  void write_lock() const {
+    Json lock = store_->info("lock").value_or(Json::object());
+    if (const auto machine = store_->info("machine")) lock["machine"] = *machine;
     write_file(options_.folder / "lock.json", lock.dump(1));
+  }
+
+  /// The machine's part of the lock is known once a trainer has begun; results may differ where it differs.
+  void note_machine(const Json& hello) {
+    if (machine_noted_ || !hello.is_object()) return;
+    machine_noted_ = true;
+    Json machine = hello;
+    machine["processor"] = processor_name();
+    const auto before = store_->info("machine");
+    if (before && *before != machine) {
+      const std::string where = first_difference(*before, machine);
+      const auto value = [&](const Json& of) { return of.contains(where) ? of[where].dump() : "nothing"; };
+      observer_.on_note(fmt::format("this is not the machine that the study began on: '{}' was {} and is {}; results may differ",
+                                    where, value(*before), value(machine)));
+    }
+    if (before) return;
+    store_->set_info("machine", machine);
+    write_lock();
   }
 
   int interrupts() const { return options_.interrupts != nullptr ? options_.interrupts->load() : 0; }
@@ -96,6 +120,7 @@ class Run {
 
   StudyEnd search() {
     while (interrupts() == 0) {
+      require_folder();
       const std::vector<TrialRecord> trials = store_->trials();
       if (is_spent(trials)) return StudyEnd::finished;
       if (const auto lease = store_->claim(kOwner, kLeaseSeconds)) {
@@ -109,6 +134,13 @@ class Run {
       }
     }
     return StudyEnd::interrupted;
+  }
+
+  /// SQLite goes on writing into a file that is deleted, and all of it would be lost.
+  void require_folder() const {
+    std::error_code error;
+    require(std::filesystem::exists(options_.folder / "study.db", error), "E3021",
+            fmt::format("'{}' has been deleted or moved while the study ran", (options_.folder / "study.db").string()));
   }
 
   /// Adds one trial; false if the search is over.
@@ -188,6 +220,7 @@ class Run {
   }
 
   StudyResult conclude(StudyEnd end) {
+    require_folder();
     const std::vector<TrialRecord> trials = store_->trials();
     StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective)};
     result.complete = std::ranges::count(trials, TrialState::complete, &TrialRecord::state);
@@ -208,8 +241,10 @@ class Run {
   std::unique_ptr<Store> store_;
   Preparation data_ = {};
   double spent_before_ = 0.0;
+  bool machine_noted_ = false;
   Clock::time_point begun_ = Clock::now();
-  TrainingContext context_{pipeline_, options_, *store_, observer_, [this] { return spent(); }, [this] { save_spent(); }};
+  TrainingContext context_{pipeline_, options_, *store_, observer_, [this] { return spent(); }, [this] { save_spent(); },
+                           [this](const Json& hello) { note_machine(hello); }};
 };
 
 }  // namespace

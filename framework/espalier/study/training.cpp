@@ -86,6 +86,7 @@ class Attempt {
   std::function<void(const Json&)> listener() {
     return [this, last = Clock::now(), done = before_.epochs](const Json& message) mutable {
       context_.observer.on_pulse();
+      if (message.contains("hello")) context_.on_hello(message["hello"]);
       bool held = true;
       if (message.contains("epoch") && message.contains("metrics")) {
         EpochRecord epoch{.epoch = message["epoch"].get<int64_t>(), .metrics = numbers_of(message["metrics"])};

@@ -15,6 +15,7 @@ struct TrainingContext {
   Observer& observer;
   std::function<double()> spent;       ///< seconds of the time budget, over all runs of the study
   std::function<void()> save_spent;
+  std::function<void(const Json&)> on_hello;   ///< what a trainer says of itself: LibTorch, threads, precision
 };
 
 /// How long a lease holds: longer than the silence that counts as hung, so that a living training keeps it.

@@ -59,13 +59,17 @@ Json decode_document(const Json& trial) {
   return out;
 }
 
-std::string card(const Pipeline& pipeline, const TrialRecord& best, const Json& scores) {
+std::string card(const Pipeline& pipeline, const TrialRecord& best, const std::string& training, const Json& scores) {
   std::string out = fmt::format("# {}\n\nThe best model of this study: trial {}, {:g} epochs, {:.1f} s of training.\n\n## Scores\n\n"
                                 "| of | measure | value |\n|---|---|---|\n",
                                 pipeline.name, best.number, best.epochs, best.seconds);
   for (const auto& [part, values] : scores.items())
     for (const auto& [name, value] : values.items())
       if (value.is_number()) out += fmt::format("| {} | {} | {:.6g} |\n", part, name, value.get<double>());
+  if (best.scores.contains("parts"))
+    out += fmt::format("\nThe search score is the mean of {:g} trainings.\n", best.scores.at("parts"));
+  if (!training.empty())
+    out += training == kRefit ? "\nThe model was trained again on all rows but the test split.\n" : fmt::format("\nThe model is that of {}.\n", training);
   out += fmt::format("\nThe search chose by `{}` ({}); the test split was read once, after the search.\n\n## Settings\n\n```yaml\n",
                      pipeline.search.objective.metric, pipeline.search.objective.maximize ? "maximised" : "minimised");
   out += to_yaml(Json(best.settings)) + "```\n\n## Files\n\n`model.safetensors` holds the weights, `network.json` the layers, "
@@ -147,7 +151,7 @@ Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Pre
   write_file(folder / "network.json", document.value("network", Json::object()).dump(1));
   write_file(folder / "decode.json", decode_document(document).dump(1));
   write_file(folder / "scores.json", scores.dump(1));
-  write_file(folder / "card.md", card(pipeline, best, scores));
+  write_file(folder / "card.md", card(pipeline, best, model ? model->part : "", scores));
   if (has_weights && !interrupted()) write_examples(winner, data, pipeline.seed);
   if (interrupted()) return scores;  // asked again when the study goes on
   store.set_info("scores", scores);
