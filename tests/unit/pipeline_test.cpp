@@ -1,5 +1,6 @@
 #include "catch.h"
 
+#include "espalier/pipeline/names.h"
 #include "espalier/pipeline/pipeline.h"
 
 #include <algorithm>
@@ -142,4 +143,53 @@ TEST_CASE("folds need a refit, and without validation there is nothing to compar
   const std::vector<std::string> fixed = {"data.split.validation=none", "~trunk.depth", "train.optimizer=sgd", "train.epochs=2",
                                           "train.optimizer.sgd.learning_rate=0.1"};
   CHECK(load(kGood, fixed).resolved["train"]["score"] == "last");
+}
+
+TEST_CASE("names are shortened to what tells them apart") {
+  const auto names = short_names({"trunk.vanilla.depth", "train.optimizer", "train.optimizer.sgd.learning_rate",
+                                  "train.optimizer.adam.learning_rate", "left.depth_wise", "left.a.rate", "right.a.rate", "rate"});
+  CHECK(names.at("trunk.vanilla.depth") == "depth");
+  CHECK(names.at("train.optimizer") == "optimizer");
+  CHECK(names.at("train.optimizer.sgd.learning_rate") == "sgd.learning_rate");
+  CHECK(names.at("right.a.rate") == "right.a.rate");
+  CHECK(names.at("rate") == "rate");
+  CHECK(name_below("trunk.image_block.family.vanilla.width", "trunk.image_block.family", "vanilla") == "width");
+  CHECK(name_below("trunk.resnet.depth", "trunk.block", "resnet") == "depth");
+  CHECK(name_below("trunk.staged.body.1.residual.width", "trunk.staged.body.repeat", "2, 3") == "1.residual.width");
+}
+
+TEST_CASE("what needs more memory than its limit is not proposed") {
+  if (!is_complete()) return;
+  const Pipeline roomy = load(kGood, {"search.limits.memory=64GiB"});
+  CHECK(is_feasible(roomy, first_settings(roomy.space), plugins()));
+  const Pipeline narrow = load(kGood, {"search.limits.memory=1MiB"});
+  CHECK_FALSE(is_feasible(narrow, first_settings(narrow.space), plugins()));
+  CHECK(narrow.resolved["search"]["limits"] == Json{{"memory", "1048576B"}});
+}
+
+TEST_CASE("a profile says where things lie, below the command line") {
+  if (!is_complete()) return;
+  PipelineRequest asked = request(kGood);
+  asked.profile = asked.file.parent_path() / "profile.yaml";
+  std::ofstream(asked.profile) << "run: {folder: results, cache: {folder: /tmp/somewhere}}\n";
+  const Pipeline pipeline = load_pipeline(asked, plugins());
+  CHECK(pipeline.data.cache == "/tmp/somewhere");
+  CHECK(pipeline.resolved["run"]["folder"] == (asked.file.parent_path() / "results").string());
+  CHECK(pipeline.origins.at("run.folder").source.find("profile.yaml:1:") != std::string::npos);
+  asked.overrides = {"run.cache.folder=/tmp/elsewhere"};
+  CHECK(load_pipeline(asked, plugins()).data.cache == "/tmp/elsewhere");
+}
+
+TEST_CASE("an order is kept in the resolved pipeline") {
+  if (!is_complete()) return;
+  CHECK(load(kGood).resolved["search"]["order"].contains("fast"));
+  const Pipeline pipeline = load(kGood, {"search.order={reproducible: {lag: 2}}"});
+  CHECK(pipeline.search.reproducible);
+  CHECK(pipeline.resolved["search"]["order"] == Json{{"reproducible", {{"lag", 2}}}});
+}
+
+TEST_CASE("'tune: all' leaves freezing alone, which is refused") {
+  if (!is_complete()) return;
+  const Pipeline pipeline = load(kGood, {"trunk.tune=all"});
+  for (const Axis& axis : pipeline.space.axes) CHECK(axis.name != "trunk.freeze");
 }

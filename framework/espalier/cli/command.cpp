@@ -16,7 +16,7 @@ std::vector<Flag> all_flags(const Verb& verb) {
   flags.push_back({"json", "one JSON document on standard output"});
   flags.push_back({"plugin-path", "folder with further plugins; may be repeated", "FOLDER"});
   flags.push_back({"variant", "takes a variant of the pipeline, AXIS=NAME; may be repeated", "AXIS=NAME"});
-  flags.push_back({"profile", "accepted for scripts that are shared with clusters; changes nothing here", "FILE"});
+  flags.push_back({"profile", "file with 'run' of this machine: folders of studies and caches", "FILE"});
   flags.push_back({"help", "prints this", "", 'h'});
   return flags;
 }

@@ -1,3 +1,4 @@
+#include "espalier/cli/outline.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/studies.h"
 #include "espalier/cli/terminal.h"
@@ -37,18 +38,17 @@ int check(const Call& call) {
   return 0;
 }
 
-Json size_of(double size) { return std::isfinite(size) ? Json(size) : Json("infinite"); }
-
-std::string describe_axis(const Axis& axis) {
-  const std::vector<Json> finite = values(axis);
-  if (!finite.empty() && finite.size() <= 8) {
-    std::vector<std::string> words;
-    for (const Json& value : finite) words.push_back(format_value(value));
-    return join(words);
-  }
-  return fmt::format("{} to {}{}{}", format_number(axis.from), format_number(axis.to), axis.log ? ", log" : "",
-                     axis.step ? fmt::format(", step {}", format_number(*axis.step)) : "");
+/// "1,536", "about 2.1e+14", "infinitely many".
+std::string count_in_full(double size) {
+  constexpr double kReadable = 1e12;
+  if (!std::isfinite(size)) return "infinitely many";
+  if (size >= kReadable) return fmt::format("about {:.2g}", size);
+  std::string out = fmt::format("{:.0f}", size);
+  for (auto i = static_cast<int64_t>(out.size()) - 3; i > 0; i -= 3) out.insert(static_cast<size_t>(i), ",");
+  return out;
 }
+
+Json size_of(double size) { return std::isfinite(size) ? Json(size) : Json("infinite"); }
 
 /// Trials that the budget allows, from the seconds that finished trials of the same study took; nothing without history.
 std::optional<double> allowed_trials(const Pipeline& pipeline, const std::filesystem::path& studies) {
@@ -78,7 +78,7 @@ int plan(const Call& call) {
   const Network network = build_network(pipeline, first, registry);
   const Cost total = cost(network);
   const double bytes = training_bytes(total, train_settings(pipeline, first));
-  const auto trials = allowed_trials(pipeline, studies_folder(call));
+  const auto trials = allowed_trials(pipeline, studies_folder(call, pipeline));
   // A plan without the data at hand is still a plan: what is missing is said in its place.
   Json cache = {{"known", false}};
   try {
@@ -91,7 +91,7 @@ int plan(const Call& call) {
   }
   if (call.json()) {
     Json axes = Json::array();
-    for (const Axis& axis : pipeline.space.axes) axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}});
+    for (const Axis& axis : pipeline.space.axes) axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}, {"parent", axis.parent}, {"parent_values", axis.parent_values}});
     print_json({{"pipeline", pipeline.name}, {"space", {{"size", size_of(pipeline.space.size())}, {"settings", axes}}},
                 {"network", network.to_json()}, {"parameters", total.parameters}, {"buffers", total.buffers},
                 {"macs", total.macs}, {"memory", bytes}, {"cache", cache},
@@ -101,13 +101,10 @@ int plan(const Call& call) {
   print_notes(pipeline);
   const int width = terminal_width(stdout);
   const double size = pipeline.space.size();
-  fmt::print("space: {} configurations of {} searched settings\n", std::isfinite(size) ? format_number(size) : "infinitely many",
-             pipeline.space.axes.size());
-  if (!pipeline.space.axes.empty()) {
-    Table table{.headers = {"setting", "values", "exists with"}};
-    for (const Axis& axis : pipeline.space.axes) table.rows.push_back({axis.name, describe_axis(axis), axis.parent});
-    fmt::print("{}", render(table, width));
-  }
+  const size_t count = pipeline.space.axes.size();
+  if (count == 0) fmt::print("space: nothing is searched\n");
+  else fmt::print("space: {} configurations of {} searched setting{}\n", count_in_full(size), count, count == 1 ? "" : "s");
+  if (!pipeline.space.axes.empty()) fmt::print("{}", space_outline(pipeline.space, width));
   fmt::print("\nnetwork of the first configuration\n{}\n", summary(network, width));
   fmt::print("parameters: {} ({} more are kept, not trained)\n", total.parameters, total.buffers);
   fmt::print("multiply-adds of one sample: {}\n", format_count(static_cast<double>(total.macs)));
@@ -128,18 +125,6 @@ void flatten(const Json& value, const std::string& path, std::map<std::string, J
     return;
   }
   out[path] = value;
-}
-
-/// Where a value came from: origins are kept by the pipeline's own paths, of which `graph.` is left out, or by the nearest
-/// path above.
-std::string origin_of(const Pipeline& pipeline, std::string path) {
-  for (;;) {
-    for (const std::string& name : {path, path.rfind("graph.", 0) == 0 ? path.substr(6) : path})
-      if (const auto found = pipeline.origins.find(name); found != pipeline.origins.end()) return found->second.source;
-    const size_t dot = path.rfind('.');
-    if (dot == std::string::npos) return "default";
-    path.resize(dot);
-  }
 }
 
 int show(const Call& call) {
@@ -173,10 +158,12 @@ int show(const Call& call) {
     return 0;
   }
   print_notes(pipeline);
-  Table table{.headers = {"setting", "value", "origin"}};
-  for (const auto& [path, value] : chosen)
-    table.rows.push_back({path.rfind("graph.", 0) == 0 ? path.substr(6) : path, format_value(value), origin_of(pipeline, path)});
-  fmt::print("{}", render(table, is_terminal(stdout) ? terminal_width(stdout) : 160));
+  const int width = terminal_width(stdout);
+  std::string text = pipeline_outline(pipeline, wanted, width);
+  // `trunk.depth` is trunk.vanilla.depth.
+  if (text.empty())
+    for (const auto& [path, value] : chosen) text += pipeline_outline(pipeline, path, width);
+  fmt::print("{}", text);
   return 0;
 }
 

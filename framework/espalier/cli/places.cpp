@@ -1,5 +1,7 @@
 #include "espalier/cli/places.h"
 
+#include "espalier/spec/tree.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -113,6 +115,7 @@ fs::path find_pipeline(const std::string& word) {
 PipelineRequest pipeline_request(const Call& call, size_t first) {
   PipelineRequest request{.file = find_pipeline(call.word(first, "the pipeline's file")),
                           .variants = call.values("variant"),
+                          .profile = profile_file(call),
                           .dataset_paths = dataset_paths(),
                           .cache = cache_folder()};
   for (size_t i = first + 1; i < call.words.size(); ++i) {
@@ -126,7 +129,32 @@ PipelineRequest pipeline_request(const Call& call, size_t first) {
 
 Pipeline load(const Call& call, const Registry& registry) { return load_pipeline(pipeline_request(call), registry); }
 
-fs::path studies_folder(const Call& call) { return call.value("studies", "studies"); }
+fs::path profile_file(const Call& call) {
+  if (call.has("profile")) return call.value("profile");
+  if (const std::string named = environment("ESPALIER_PROFILE"); !named.empty()) return named;
+  std::error_code error;
+  const fs::path usual = fs::path(environment("HOME")) / ".config" / "espalier" / "profile.yaml";
+  return fs::is_regular_file(usual, error) ? usual : fs::path();
+}
+
+fs::path studies_folder(const Call& call) {
+  if (call.has("studies")) return call.value("studies");
+  if (const fs::path profile = profile_file(call); !profile.empty()) {
+    Problems problems;
+    const Tree tree = read_yaml(profile, problems);
+    problems.raise();
+    const Tree* run = tree.find("run");
+    const Tree* folder = run == nullptr ? nullptr : run->find("folder");
+    if (folder != nullptr && folder->is_scalar()) return fs::absolute(profile.parent_path() / folder->text).lexically_normal();
+  }
+  return "studies";
+}
+
+fs::path studies_folder(const Call& call, const Pipeline& pipeline) {
+  const Json run = pipeline.resolved.value("run", Json::object());
+  if (!call.has("studies") && run.contains("folder")) return run.at("folder").get<std::string>();
+  return studies_folder(call);
+}
 
 std::vector<fs::path> list_studies(const fs::path& studies) {
   std::vector<std::pair<fs::file_time_type, fs::path>> found;

@@ -35,8 +35,13 @@ struct StudyPlace {
   std::optional<int64_t> trial = {};
   bool best = false;   ///< STUDY/best
 };
-/// Where studies lie: --studies FOLDER, else ./studies.
+/// Where studies lie: --studies FOLDER, else run.folder of the profile, else ./studies.
 std::filesystem::path studies_folder(const Call& call);
+/// The same for a study of this pipeline, whose own run.folder counts.
+std::filesystem::path studies_folder(const Call& call, const Pipeline& pipeline);
+/// The file with this machine's `run`: --profile, else $ESPALIER_PROFILE, else ~/.config/espalier/profile.yaml if it is
+/// there; "" for none.
+std::filesystem::path profile_file(const Call& call);
 /// Folders below `studies` that hold a study.db, oldest first.
 std::vector<std::filesystem::path> list_studies(const std::filesystem::path& studies);
 /// "latest", a path, a name, the beginning of a name or of its hash; with "/3" or "/best" a trial of it. A number alone is

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <sstream>
 
 namespace espalier::cli {
 
@@ -88,6 +89,17 @@ Json to_json(const Provided& provided) {
   return out;
 }
 
+/// Cuts text into lines of at most `width` columns, at spaces.
+std::vector<std::string> wrapped(const std::string& text, int width) {
+  std::vector<std::string> out = {""};
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (!out.back().empty() && display_width(out.back()) + 1 + display_width(word) > width) out.emplace_back();
+    out.back() += (out.back().empty() ? "" : " ") + word;
+  }
+  return out;
+}
+
 void print_provided(const Provided& provided) {
   fmt::print("{} {}: {}\n", to_string(provided.kind), provided.name, provided.doc);
   if (provided.kind == PluginKind::block)
@@ -102,10 +114,18 @@ void print_provided(const Provided& provided) {
     fmt::print("\nit has no settings\n");
     return;
   }
-  Table table{.headers = {"setting", "type", "default", "searched", "bounds", "meaning"}};
+  Table table{.headers = {"setting", "type", "default", "searched", "bounds"}};
   for (const SettingType& s : provided.declaration)
-    table.rows.push_back({s.name, type_name(s.type), describe_fallback(s), describe_domain(s), describe_bounds(s), s.doc});
-  fmt::print("\n{}", render(table, is_terminal(stdout) ? terminal_width(stdout) : 160));
+    table.rows.push_back({s.name, type_name(s.type), describe_fallback(s), describe_domain(s), describe_bounds(s)});
+  const int width = terminal_width(stdout);
+  std::istringstream lines(render(table, width));
+  std::string line;
+  std::getline(lines, line);
+  fmt::print("\n{}\n", line);
+  for (const SettingType& s : provided.declaration) {
+    if (std::getline(lines, line)) fmt::print("{}\n", line);
+    for (const std::string& part : wrapped(s.doc, width - 4)) fmt::print("    {}\n", part);
+  }
 }
 
 void print_refused(const Registry& registry) {
@@ -118,12 +138,23 @@ int inspect(const Call& call) {
   if (call.words.empty()) {
     Json all = Json::array();
     std::string heading;
+    constexpr int kKindWidth = 9;  // of "scheduler"
+    int names = 0;
     Table table{.headers = {"kind", "name", "what it is"}};
     for (const Provided& provided : registry.provided()) {
       all.push_back({{"kind", to_string(provided.kind)}, {"name", provided.name}, {"doc", provided.doc}});
-      const std::string kind = to_string(provided.kind);
-      table.rows.push_back({kind == heading ? "" : kind, provided.name, provided.doc});
-      heading = kind;
+      names = std::max(names, display_width(provided.name));
+    }
+    const int room = terminal_width(stdout) - kKindWidth - names - 4;
+    for (const Provided& provided : registry.provided()) {
+      std::string kind = to_string(provided.kind);
+      std::string name = provided.name;
+      if (kind == heading) kind.clear();
+      else heading = kind;
+      for (const std::string& part : wrapped(provided.doc, room)) {
+        table.rows.push_back({kind, name, part});
+        kind.clear(), name.clear();
+      }
     }
     if (call.json())
       print_json({{"plugins", all}});

@@ -118,7 +118,7 @@ std::string receive_all(int connection) {
 std::string dot(const Network& net) {
   std::string out =
       "digraph network {\n  node [shape=box, style=filled, fontname=\"Helvetica\"];\n"
-      "  edge [fontname=\"Helvetica\", fontsize=10];\n";
+      "  edge [fontname=\"Helvetica\", fontsize=10];\n  graph [fontname=\"Helvetica\", labeljust=l];\n";
   std::map<std::string, std::string> parts;
   for (const Layer& layer : net.layers()) parts[layer.from.substr(0, layer.from.find('/'))] += node(layer);
   size_t number = 0;
@@ -130,11 +130,12 @@ std::string dot(const Network& net) {
   }
   for (const Layer& layer : net.layers())
     for (const int source : layer.in)
-      out += fmt::format("  n{} -> n{} [label={}];\n", source, layer.id, quoted(to_string(net.shape({source}))));
+      out += fmt::format("  n{} -> n{} [label={}];\n", source, layer.id, quoted(" " + to_string(net.shape({source}))));
   for (size_t i = 0; i < net.outputs().size(); ++i) {
     const Output& output = net.outputs()[i];
     out += fmt::format("  out{} [label={}, shape=ellipse, fillcolor=\"#d5f0dc\"];\n  n{} -> out{} [label={}];\n", i,
-                       quoted(output.head), output.layer, i, quoted(to_string(net.shape({output.layer}))));
+                       quoted(output.head), output.layer, i,
+                       quoted(" " + to_string(net.shape({output.layer}))));
   }
   return out + "}\n";
 }

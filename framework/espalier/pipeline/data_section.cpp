@@ -19,8 +19,9 @@ std::string rebased(const std::string& text, const Place& place, const std::file
   if (text.empty() || !place.source || fs::path(text).is_absolute()) return text;
   const fs::path file = place.source->name;
   std::error_code error;
-  const fs::path base = fs::absolute(file == "command line" ? fs::path(".") : file.parent_path(), error).lexically_normal();
-  const fs::path here = fs::absolute(pipeline_folder, error).lexically_normal();
+  const auto whole = [](const fs::path& folder) { return (fs::current_path() / folder / "").lexically_normal(); };
+  const fs::path base = whole(file.parent_path());
+  const fs::path here = whole(pipeline_folder);
   if (base == here || !fs::exists(base / text, error)) return text;
   return (base / text).lexically_normal().lexically_relative(here).string();
 }
@@ -34,6 +35,11 @@ Json rebased(const Json& value, const Tree& tree, const std::filesystem::path& p
 }
 
 }  // namespace
+
+std::filesystem::path path_at(const std::string& text, const Place& place) {
+  const std::filesystem::path file = place.source ? place.source->name : "";
+  return std::filesystem::absolute(file.parent_path() / text).lexically_normal();
+}
 
 Json plain_json(const Tree& tree) {
   if (tree.is_scalar()) return tree.text;
@@ -155,7 +161,7 @@ Json SectionReader::split(const std::string& path, const Tree& tree, bool folds)
     problems_.add("E0202", fmt::format("{} takes a count (5000), a fraction between 0 and 1 (0.2), 'given', 'none'{} {{where: EXPRESSION}}, "
                                        "not '{}'", path, folds ? ", {folds: N} or" : " or", tree.is_scalar() ? tree.text : "this"),
                   tree.place);
-  return "none";
+  return folds ? Json(0.2) : Json("none");  // so that no further mistake follows from it
 }
 
 void SectionReader::data() {

@@ -99,6 +99,18 @@ class LayerStack {
     }
   }
 
+  /// A file that says how this machine runs, and nothing that changes what is computed.
+  void profile(const std::filesystem::path& path) {
+    const Tree tree = read_yaml(path, problems_);
+    Tree kept{.is = Tree::Is::map, .place = tree.place};
+    for (const Member& member : tree.members) {
+      if (member.key == "run") kept.members.push_back(member);
+      else if (member.key.rfind("x-", 0) != 0)
+        problems_.add("E0203", fmt::format("a profile holds 'run' alone, not '{}': all else belongs to the pipeline", member.key), member.place);
+    }
+    reader_.read(kept, "file " + path.string());
+  }
+
   void overrides(const std::vector<std::string>& words) {
     std::vector<Override> all;
     std::set<std::string> seen;
@@ -237,6 +249,7 @@ bool read_layers(const PipelineRequest& request, const Catalogue& catalogue, Ass
   LayerStack stack(catalogue, assignments, problems);
   stack.file(request.file, {});
   stack.variants(request.variants);
+  if (!request.profile.empty()) stack.profile(request.profile);
   stack.overrides(request.overrides);
   return stack.readable();
 }

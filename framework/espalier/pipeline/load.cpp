@@ -65,6 +65,10 @@ void check_constraints(const Pipeline& pipeline, const Assignments& assignments,
     const Expression expression = parse_expression(text);
     const std::vector<std::string> texts = possible_texts(expression);
     for (const std::string& name : names(expression)) {
+      if (name == "latency" || name == "time")
+        problems.add("E0208", fmt::format("'{}' in a constraint is not available in this version: it is not predicted; {}", name,
+                                          name == "time" ? "search.limits.time ends a trial that runs too long" : "'macs' is near to it"),
+                     leaf != nullptr ? leaf->value.place : Place{});
       if (is_known(name) || (std::ranges::find(texts, name) != texts.end() && name.find('.') == std::string::npos)) continue;
       const std::string near = nearest(name, known);
       problems.add("E0703", fmt::format("'{}' is neither a setting nor a measure", name), leaf != nullptr ? leaf->value.place : Place{},
@@ -99,13 +103,13 @@ Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry)
   Resolver resolver(catalogue, assignments, pipeline, problems);
   resolver.run();
   SectionReader sections(catalogue, assignments, pipeline, problems);
+  sections.run();
   sections.data();
   const bool columns_known = problems.empty() || !pipeline.data.data.is_null() ? sketch(pipeline, assignments, registry, problems) : false;
   if (has_graph) GraphChecker(catalogue, assignments, pipeline, problems).run(columns_known);
   std::string metric = "val_loss";
   if (problems.empty() && columns_known) metric = build_first(pipeline, assignments, registry, problems);
   sections.search([&] { return metric; });
-  sections.run();
   check_constraints(pipeline, assignments, problems);
   resolver.note_unused();
   problems.raise();

@@ -16,6 +16,7 @@ struct PipelineRequest {
   std::filesystem::path file;
   std::vector<std::string> overrides = {};                       ///< "train.batch=128", "~train.clip"
   std::vector<std::string> variants = {};                        ///< "size=small"
+  std::filesystem::path profile = {};                            ///< file with `run` alone; "" for none
   std::vector<std::filesystem::path> dataset_paths = {};
   std::filesystem::path cache = {};
 };
@@ -40,6 +41,7 @@ struct Search {
   double limit_seconds = 0.0;    ///< of one trial
   double limit_bytes = 0.0;      ///< memory of one trial
   int64_t replicates = 1;        ///< seeds of a trial, same split, scored by their mean
+  bool reproducible = false;     ///< order: decisions see what one worker alone would see
   bool refit = false;            ///< the winner is trained again on train and validation; always with folds
 };
 
@@ -83,7 +85,8 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
 /// JSON Schema (draft 2020-12) of pipelines, made from what is installed.
 Json json_schema(const Registry& registry, const std::vector<std::string>& datasets);
 
-/// True if no constraint of the pipeline is false for these settings (settings, parameters, macs, memory).
+/// True if no constraint of the pipeline is false for these settings (settings, parameters, macs, memory), and training
+/// keeps within limits.memory as far as the network tells.
 bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry);
 
 }  // namespace espalier

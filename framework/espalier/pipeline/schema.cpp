@@ -102,11 +102,19 @@ Json object_of(Json properties) {
 Json data_schema(const std::vector<std::string>& datasets) {
   Json dataset = {{"type", "string"}, {"description", "name or path of a description"}};
   if (!datasets.empty()) dataset["examples"] = datasets;
-  const Json share = {{"type", Json::array({"number", "string"})}};
-  const Json split = {{"type", Json::array({"number", "string", "object"})}};
+  const Json count = {{"type", "integer"}, {"minimum", 1}};
+  const Json fraction = {{"type", "number"}, {"exclusiveMinimum", 0}, {"exclusiveMaximum", 1}};
+  const Json share = {{"anyOf", Json::array({Json{{"const", "all"}}, count, fraction})}};
+  const auto only = [](const char* key, const Json& value) {
+    return Json{{"type", "object"}, {"properties", {{key, value}}}, {"required", Json::array({key})}, {"additionalProperties", false}};
+  };
+  Json sides = Json::array({Json{{"enum", Json::array({"given", "none"})}}, count, fraction, only("where", {{"type", "string"}})});
+  const Json test = {{"anyOf", sides}};
+  sides.push_back(only("folds", {{"type", "integer"}, {"minimum", 2}}));
+  const Json validation = {{"anyOf", sides}};
   return object_of({{"dataset", dataset}, {"reader", reference("any.reader")}, {"columns", {{"type", "object"}}},
                     {"where", {{"type", Json::array({"array", "string"})}, {"items", {{"type", "string"}}}}},
-                    {"split", object_of({{"test", split}, {"validation", split}, {"stratify", {{"type", "string"}}}, {"group", {{"type", "string"}}}})},
+                    {"split", object_of({{"test", test}, {"validation", validation}, {"stratify", {{"type", "string"}}}, {"group", {{"type", "string"}}}})},
                     {"take", object_of({{"train", share}, {"test", share}})},
                     {"prepare", {{"type", "array"}, {"items", reference("any.prepare_step")}}}, {"strict", {{"type", "boolean"}}},
                     {"seed", {{"type", "integer"}, {"minimum", 0}}}});
@@ -115,11 +123,13 @@ Json data_schema(const std::vector<std::string>& datasets) {
 Json search_schema() {
   const Json count = {{"type", "integer"}, {"minimum", 1}};
   const Json text = {{"type", "string"}};
+  const Json time = {{"type", "string"}, {"pattern", "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"}};
+  const Json size = {{"type", "string"}, {"pattern", "^[0-9]+(\\.[0-9]+)?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"}};
   return object_of({{"tuner", reference("any.tuner")}, {"scheduler", reference("any.scheduler")},
                     {"objective", object_of({{"maximize", text}, {"minimize", text}})},
                     {"constraints", {{"type", Json::array({"array", "string"})}, {"items", text}}},
-                    {"limits", object_of({{"time", text}, {"memory", text}})},
-                    {"budget", object_of({{"trials", count}, {"time", text}, {"epochs", {{"type", "number"}}}})},
+                    {"limits", object_of({{"time", time}, {"memory", size}})},
+                    {"budget", object_of({{"trials", count}, {"time", time}, {"epochs", {{"type", "number"}}}})},
                     {"first", {{"type", "array"}, {"items", {{"type", "object"}}}}}, {"replicates", count},
                     {"refit", {{"type", "boolean"}}}, {"ensemble", {{"type", "integer"}}}, {"order", reference("any.order")}});
 }
@@ -128,8 +138,12 @@ Json search_schema() {
 
 Json json_schema(const Registry& registry, const std::vector<std::string>& datasets) {
   const Catalogue catalogue(registry);
+  const Json number = {{"type", "number"}};
+  const Json range = {{"type", "object"}, {"properties", {{"from", number}, {"to", number}, {"step", number}, {"log", {{"type", "boolean"}}}}},
+                      {"required", Json::array({"from", "to"})}, {"additionalProperties", false}};
+  const Json tune = {{"anyOf", Json::array({Json{{"const", "all"}}, Json{{"type", "array"}, {"minItems", 1}}, range})}};
   Json definitions = {
-      {"searched", {{"type", "object"}, {"properties", {{"tune", {{"type", Json::array({"array", "object", "string"})}}}}},
+      {"searched", {{"type", "object"}, {"properties", {{"tune", tune}}},
                     {"required", Json::array({"tune"})}, {"additionalProperties", false}}},
       {"tied", {{"type", "object"}, {"properties", {{"same", {{"type", "string"}}}}}, {"required", Json::array({"same"})},
                 {"additionalProperties", false}}}};

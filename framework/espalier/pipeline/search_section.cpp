@@ -64,7 +64,9 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
     search.limit_seconds = read_time_at("search.limits.time", leaf->value, problems_).value_or(0.0);
   if (const Leaf* leaf = use("search.limits.memory"))
     search.limit_bytes = read_size_at("search.limits.memory", leaf->value, problems_).value_or(0.0);
-  out["limits"] = {{"memory", search.limit_bytes}, {"time", search.limit_seconds}};
+  out["limits"] = Json::object();
+  if (search.limit_bytes > 0) out["limits"]["memory"] = fmt::format("{:.0f}B", search.limit_bytes);
+  if (search.limit_seconds > 0) out["limits"]["time"] = fmt::format("{:g}s", search.limit_seconds);
   if (const Leaf* leaf = use("search.first")) first(leaf->value);
   out["first"] = Json::array();
   for (const Settings& settings : search.first) out["first"].push_back(Json(settings));
@@ -75,11 +77,12 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
   out["refit"] = search.refit;
   if (count("search.ensemble", 0).value_or(0) > 0)
     problems_.add("E0208", "search.ensemble is not available in this version: only 0, the best trial alone, is", assignments_.find("search.ensemble")->value.place);
-  if (const Leaf* leaf = use("search.order")) {
-    const Selection selection = selection_of(leaf->value);
-    if (selection.names.size() == 1)
-      out["order"] = {{selection.names[0].first, settings("order", selection.names[0].first, "search.order." + selection.names[0].first, nullptr)}};
-  }
+  std::string order = "fast";
+  if (const Leaf* leaf = use("search.order"))
+    if (const Selection selection = selection_of(leaf->value); selection.names.size() == 1) order = selection.names[0].first;
+  search.reproducible = order == "reproducible";
+  out["order"] = {{order, settings("order", order, "search.order." + order, nullptr)}};
+  if (search.reproducible) pipeline_.notes.push_back("search.order changes nothing here: one worker runs, whose order is reproducible either way");
   check_validation();
   budget();
 }
@@ -192,8 +195,12 @@ void SectionReader::run() {
       at = &(*at)[path.substr(start, dot == std::string::npos ? dot : dot - start)];
       start = dot == std::string::npos ? dot : dot + 1;
     }
-    *at = plain_json(leaf.value);
+    *at = path == "run.folder" || path == "run.cache.folder" ? Json(path_at(leaf.value.text, leaf.value.place).string()) : plain_json(leaf.value);
+    for (const char* idle : {"run.store", "run.workers", "run.cache.quota", "run.cache.features", "run.keep"})
+      if (path == idle || path.rfind(std::string(idle) + ".", 0) == 0)
+        pipeline_.notes.push_back(fmt::format("{} has no effect in this version", path));
   }
+  if (const Leaf* cache = assignments_.find("run.cache.folder")) pipeline_.data.cache = path_at(cache->value.text, cache->value.place);
   if (out.empty()) pipeline_.resolved.erase("run");
 }
 

@@ -42,6 +42,9 @@ class SectionReader {
   Problems& problems_;
 };
 
+/// The absolute path that a text names: relative to the folder of the file that holds it, else to the current one.
+std::filesystem::path path_at(const std::string& text, const Place& place);
+
 /// A tree as JSON, scalars as text: for what is kept and not read.
 Json plain_json(const Tree& tree);
 

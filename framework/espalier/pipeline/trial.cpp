@@ -30,6 +30,12 @@ Json trainer_settings(const Json& train) {
   if (out["schedule"].contains("every")) out["schedule"]["every"] = out["schedule"]["every"].get<double>() * length;
   // 0: as many threads as there are processors.
   if (!train.at("threads").is_number()) out["threads"] = 0;
+  Json groups = Json::array();
+  for (const auto& [name, group] : train.value("groups", Json::object()).items()) {
+    groups.push_back(group);
+    if (group.contains("optimizer")) groups.back()["optimizer"] = named(group["optimizer"]);
+  }
+  out["groups"] = groups;
   const Json average = named(train.at("average"));
   out["average"] = average.at("name") == "none" ? Json("none") : average;
   return out;
@@ -113,6 +119,7 @@ bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Regis
     return value_of(pipeline, settings, name);
   };
   try {
+    if (pipeline.search.limit_bytes > 0.0 && training_memory(measured(), batch()) > pipeline.search.limit_bytes) return false;
     for (const std::string& text : pipeline.search.constraints)
       if (holds(parse_expression(text), lookup) == std::optional<bool>(false)) return false;
   } catch (const Error& error) {
