@@ -1,0 +1,92 @@
+#include "catch.h"
+#include "made_data.h"
+#include "made_jobs.h"
+#include "trainer_process.h"
+
+#include "espalier/network.h"
+
+using namespace espalier;
+using namespace espalier::test;
+
+namespace {
+
+/// As the shipped heads ask for it.
+Output output_of(const std::string& column, Value layer, const Json& loss, const Json& decode, double weight = 1.0) {
+  return {.head = column, .target = column, .layer = layer.layer, .loss = loss, .weight = weight,
+          .metrics = {decode.at("kind") == "number" || decode.at("kind") == "numbers" ? "mse" : "accuracy"}, .decode = decode};
+}
+
+Json data_with(const Folder& folder, const std::vector<std::string>& targets) {
+  Json data = make_data(folder.path() / "data");
+  data["targets"] = Json::object();
+  for (const std::string& target : targets) data["targets"][target] = target;
+  return data;
+}
+
+Json trained_and_scored(const Folder& folder, Json job) {
+  job["trial"]["train"]["epochs"] = {{"count", 20}};
+  job = writing_to(job, folder.path() / "t");
+  const Outcome trained = run_trainer(job, folder.path() / "t");
+  INFO(trained.last("failed").dump());
+  REQUIRE(trained.exit_code == 0);
+  const Outcome scored = run_trainer(evaluating(job, trained, "train"), folder.path() / "t");
+  REQUIRE(scored.exit_code == 0);
+  return scored.last("done").at("done");
+}
+
+/// Scores of one head on made pictures.
+Json scores_of(const std::string& column, int64_t units, const Json& loss, const Json& decode) {
+  const Folder folder;
+  Network net;
+  net.output(output_of(column, net.dense(trunk(net), units), loss, decode));
+  return trained_and_scored(folder, job_for(data_with(folder, {column}), net.to_json(), "val_loss", false));
+}
+
+double number(const Json& scores, const std::string& name) { return scores.at(name).get<double>(); }
+
+}  // namespace
+
+TEST_CASE("one logit answers between two classes") {
+  const std::string weights = GENERATE("none", "balanced");
+  const Json scores = scores_of("label", 1, {{"name", "binary_cross_entropy"}, {"label_smoothing", 0.1}, {"class_weights", weights}},
+                                {{"kind", "class"}, {"activation", "sigmoid"}, {"names", {"left", "right"}}});
+  CHECK(number(scores, "train_accuracy") > 0.95);
+  CHECK(scores.at("confusion").size() == 2);
+}
+
+TEST_CASE("several classes are told apart better than by the most frequent one") {
+  const Json scores = scores_of("light", 3, {{"name", "cross_entropy"}, {"label_smoothing", 0.1}, {"class_weights", "balanced"}},
+                                {{"kind", "class"}, {"activation", "softmax"}, {"names", {"dark", "grey", "light"}}});
+  CHECK(number(scores, "train_accuracy") > number(scores.at("baseline"), "accuracy") + 0.1);
+  CHECK(scores.at("confusion").size() == 3);
+}
+
+TEST_CASE("several labels at once are answered one by one") {
+  const Json scores = scores_of("marks", 2, {{"name", "binary_cross_entropy"}, {"label_smoothing", 0.0}, {"class_weights", "balanced"}},
+                                {{"kind", "classes"}, {"activation", "sigmoid"}, {"names", {"right", "light"}}});
+  CHECK(number(scores, "train_accuracy") > number(scores.at("baseline"), "accuracy") + 0.1);
+}
+
+TEST_CASE("several numbers are standardised one by one") {
+  const std::string loss = GENERATE("mse", "mae", "huber");
+  const Json scores = scores_of("pair", 2, {{"name", loss}}, {{"kind", "numbers"}, {"names", {"brightness", "side"}}});
+  CHECK(number(scores, "train_mse") < 0.5 * number(scores.at("baseline"), "mse"));
+  CHECK(scores.at("residuals").size() == 160);
+}
+
+TEST_CASE("two inputs meet, and two heads weigh as they are told") {
+  const std::string how = GENERATE("add", "concat");
+  const Folder folder;
+  Network net;
+  const Value pixels = net.dense(trunk(net), 8);
+  const Value extra = net.dense(net.input("extra", {3}, "float32"), 8);
+  const Value both = how == "add" ? net.add(pixels, extra) : net.concat({pixels, extra});
+  const Json classes = {{"kind", "class"}, {"activation", "sigmoid"}, {"names", {"left", "right"}}};
+  net.output(output_of("label", net.dense(both, 1), {{"name", "binary_cross_entropy"}}, classes));
+  net.output(output_of("brightness", net.dense(both, 1), {{"name", "mse"}}, {{"kind", "number"}}, 0.25));
+  Json data = data_with(folder, {"label", "brightness"});
+  data["inputs"]["extra"] = "extra";
+  const Json scores = trained_and_scored(folder, job_for(data, net.to_json(), "val_loss", false));
+  CHECK(number(scores, "label.train_accuracy") > 0.95);
+  CHECK(number(scores, "brightness.train_mse") < number(scores.at("baseline").at("brightness"), "mse"));
+}
