@@ -57,6 +57,10 @@ struct ConvOptions {
   int64_t groups = 1;   ///< divides input channels and filters
   Padding padding = Padding::same;
   bool bias = false;
+  /// kaiming (arXiv:1502.01852), kaiming_uniform, dirac (the first filters pass their channel on) or whitening (directions
+  /// of the training split's patches, then their negatives; taken before the first step).
+  std::string init = "kaiming";
+  bool trained = true;  ///< false: the weight stays as it began; a bias is trained all the same
 };
 
 struct PoolOptions {
@@ -68,6 +72,7 @@ struct PoolOptions {
 struct BatchNormOptions {
   double momentum = 0.1;  ///< weight of the new batch in the running statistics
   double epsilon = 1e-5;
+  bool scale = true;  ///< false: the scale stays 1
 };
 
 /// A DAG of primitive operations: data that everything but the engine reads. Every emitting function infers the shape
@@ -122,6 +127,7 @@ class Network {
   Value dropout(Value x, double rate);
   Value drop_path(Value x, double rate);                              ///< stochastic depth (arXiv:1603.09382), per sample
   Value random_flip(Value x, bool horizontal, bool vertical);
+  Value alternating_flip(Value x);                                    ///< half of the pictures, in the next epoch the others
   Value random_translate(Value x, double height, double width);
   Value random_rotate(Value x, double fraction_of_turn);
   Value random_zoom(Value x, double factor);

@@ -15,6 +15,7 @@ namespace {
 const Json kSgd = {{"name", "sgd"}, {"learning_rate", 0.05}, {"momentum", 0.9}, {"nesterov", true}, {"weight_decay", 1e-4}};
 const Json kAdam = {{"name", "adam"}, {"learning_rate", 0.01}};
 const Json kAdamW = {{"name", "adamw"}, {"learning_rate", 0.01}, {"weight_decay", 0.05}};
+const Json kMuon = {{"name", "muon"}, {"learning_rate", 0.05}, {"momentum", 0.6}, {"partner_learning_rate", 0.05}};
 const Json kFour = {{"count", 4}};
 const Json kPatient = {{"max", 9}, {"patience", 2}, {"min_delta", 0.01}};
 
@@ -47,7 +48,7 @@ TEST_CASE("a training in two parts gives the same bytes as one in one") {
 }
 
 TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
-  const auto [optimizer, epochs] = GENERATE(table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}}));
+  const auto [optimizer, epochs] = GENERATE(table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}, {kMuon, kFour}}));
   CAPTURE(optimizer.dump(), epochs.dump());
   const Folder folder;
   Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false);

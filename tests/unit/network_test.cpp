@@ -238,7 +238,7 @@ TEST_CASE("the picture groups layers by part and puts shapes on edges") {
   const std::string source = dot(small_network());
   CHECK(source.find("subgraph cluster_0 {\n  label=\"label\"") != std::string::npos);
   CHECK(source.find("subgraph cluster_1 {\n  label=\"trunk\"") != std::string::npos);
-  CHECK(source.find("n0 -> n1 [label=\"(3, 32, 32)\"]") != std::string::npos);
+  CHECK(source.find("n0 -> n1 [label=\" (3, 32, 32)\"]") != std::string::npos);
   CHECK(source.find("conv 3x3, 8") != std::string::npos);
   const std::string picture = svg(source);
   CHECK(picture.find("<svg") != std::string::npos);

@@ -93,7 +93,7 @@ int run(const Call& call) {
   const PipelineRequest request = pipeline_request(call);
   const Registry registry = scan_registry(call);
   const Pipeline pipeline = load_pipeline(request, registry);
-  return carry_out(call, pipeline, registry, request, study_folder(pipeline, studies_folder(call)));
+  return carry_out(call, pipeline, registry, request, study_folder(pipeline, studies_folder(call, pipeline)));
 }
 
 int resume(const Call& call) {

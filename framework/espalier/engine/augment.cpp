@@ -45,23 +45,32 @@ void remap_pictures(const float* from, float* to, const int64_t* ys, const int64
   });
 }
 
-at::Tensor flip(const Json& set, const at::Tensor& x, Random& random) {
+/// Mirrors, per sample, columns and rows.
+template <class Mirrored>
+at::Tensor mirror(const at::Tensor& x, const Mirrored& mirrored) {
   const int64_t batch = x.size(0);
-  const bool horizontal = set.value("horizontal", true);
-  const bool vertical = set.value("vertical", false);
   at::Tensor ys = at::empty({batch, x.size(2)}, at::kLong);
   at::Tensor xs = at::empty({batch, x.size(3)}, at::kLong);
-  const auto fill = [&](at::Tensor& indices, int64_t b, bool mirrored) {
+  const auto fill = [](at::Tensor& indices, int64_t b, bool backwards) {
     const int64_t extent = indices.size(1);
     auto* row = indices.data_ptr<int64_t>() + b * extent;
-    for (int64_t i = 0; i < extent; ++i) row[i] = mirrored ? extent - 1 - i : i;
+    for (int64_t i = 0; i < extent; ++i) row[i] = backwards ? extent - 1 - i : i;
   };
   for (int64_t b = 0; b < batch; ++b) {
-    const uint64_t bits = random.bits();
-    fill(xs, b, horizontal && (bits >> 63U) != 0);
-    fill(ys, b, vertical && ((bits >> 62U) & 1U) != 0);
+    const auto [columns, rows] = mirrored(b);
+    fill(xs, b, columns);
+    fill(ys, b, rows);
   }
   return remap(x, ys, xs);
+}
+
+at::Tensor flip(const Json& set, const at::Tensor& x, Random& random) {
+  const bool horizontal = set.value("horizontal", true);
+  const bool vertical = set.value("vertical", false);
+  return mirror(x, [&](int64_t) {
+    const uint64_t bits = random.bits();
+    return std::pair(horizontal && (bits >> 63U) != 0, vertical && ((bits >> 62U) & 1U) != 0);
+  });
 }
 
 at::Tensor translate(const Json& set, const at::Tensor& x, Random& random) {
@@ -132,6 +141,14 @@ at::Tensor remap(const at::Tensor& x, const at::Tensor& ys, const at::Tensor& xs
   const int64_t batch = x.size(0);
   const at::Tensor samples = at::arange(batch, at::kLong).view({batch, 1, 1});
   return x.permute({0, 2, 3, 1}).index({samples, ys.view({batch, -1, 1}), xs.view({batch, 1, -1})}).permute({0, 3, 1, 2});
+}
+
+at::Tensor alternating_flip(const at::Tensor& x, std::span<const int64_t> rows, int64_t epoch, uint64_t seed) {
+  return mirror(x, [&](int64_t b) {
+    const int64_t row = rows.empty() ? b : rows[static_cast<size_t>(b)];
+    const uint64_t half = derive_seed(seed, static_cast<uint64_t>(row)) >> 63U;
+    return std::pair(half != static_cast<uint64_t>(epoch % 2), false);
+  });
 }
 
 at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Random& random) {

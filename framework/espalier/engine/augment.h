@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <span>
 #include <string>
 
 namespace espalier::engine {
@@ -14,6 +16,10 @@ bool is_augmentation(const std::string& op);
 
 /// Applies one operation with its settings to pictures (B, C, H, W); every sample draws its own numbers.
 at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Random& random);
+
+/// Mirrors half of the samples in the first epoch, the other half in the second, and so on (arXiv:2404.00498, section 3.6):
+/// which half a sample is in depends on its row and `seed` alone. Without rows, positions in the batch stand for them.
+at::Tensor alternating_flip(const at::Tensor& x, std::span<const int64_t> rows, int64_t epoch, uint64_t seed);
 
 /// Rows `ys` (B, H) and columns `xs` (B, W) of every picture; int64 indices within it. Differentiable.
 at::Tensor remap(const at::Tensor& x, const at::Tensor& ys, const at::Tensor& xs);

@@ -117,9 +117,9 @@ std::string write_tensors(const std::filesystem::path& file, const TensorFile& c
   const std::string header = header_of(content, hash);
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   std::filesystem::create_directories(folder);
-  std::string name = ".";
-  name += file.filename().string() + "." + std::to_string(::getpid());
-  const std::filesystem::path temporary = folder / name;
+  std::string hidden = ".";
+  hidden += file.filename().string() + "." + std::to_string(::getpid());
+  const std::filesystem::path temporary = folder / hidden;
   {
     const File out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     std::array<unsigned char, 8> length{};

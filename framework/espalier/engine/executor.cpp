@@ -45,8 +45,13 @@ at::Tensor padded(const at::Tensor& x, const Window& w, double value) {
   return at::constant_pad_nd(x, {w.columns.before, w.columns.after, w.rows.before, w.rows.after}, value);
 }
 
-at::Tensor conv(const Json& set, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const Window w = window(set, x, 3, 1);
+at::Tensor conv(const Json& set, at::Tensor x, const at::Tensor& weight, const at::Tensor& bias) {
+  Window w = window(set, x, 3, 1);
+  if (w.kernel == 1 && w.stride > 1) {
+    // oneDNN 3.12's strided 1x1 backward pass writes past its buffer for three channels; what it skips is left out before.
+    x = x.slice(2, 0, std::nullopt, w.stride).slice(3, 0, std::nullopt, w.stride).contiguous(at::MemoryFormat::ChannelsLast);
+    w.stride = 1;
+  }
   const int64_t groups = set.value("groups", int64_t{1});
   const std::vector<int64_t> strides = {w.stride, w.stride};
   const std::vector<int64_t> dilation = {1, 1};
@@ -136,6 +141,8 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (step.norm) return normalized(step, in, randomness != nullptr);
   if (op == "input") return inputs.at(set.at("name").get<std::string>());
   if (layer.training_only && randomness == nullptr) return in[0];
+  if (op == "random_flip" && set.value("alternating", false))
+    return alternating_flip(in[0], randomness->rows, randomness->epoch, randomness->row_seed);
   if (is_augmentation(op)) return augment(op, set, in[0], randomness->augment);
   if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
   if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));

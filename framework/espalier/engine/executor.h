@@ -1,9 +1,9 @@
 #pragma once
 
 #include "espalier/engine/plan.h"
+#include "espalier/engine/randomness.h"
 #include "espalier/engine/weights.h"
 #include "espalier/network.h"
-#include "espalier/random.h"
 
 #include <ATen/ATen.h>
 
@@ -12,13 +12,6 @@
 #include <vector>
 
 namespace espalier::engine {
-
-/// What a pass draws from: seeded anew for every step, so that a training can go on from any step.
-struct Randomness {
-  Randomness(uint64_t augment_seed, uint64_t dropout_seed);
-  Random augment;
-  at::Generator dropout;
-};
 
 /// Tensors by the name of the network's input.
 using Inputs = std::map<std::string, at::Tensor>;

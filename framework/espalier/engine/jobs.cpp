@@ -20,6 +20,10 @@ std::string split_of(const Json& job) {
   return job.at("attempt").value("split", std::string("test"));
 }
 
+std::string views_of(const Json& job) {
+  return job.at("trial").value("train", Json::object()).value("test_views", std::string("none"));
+}
+
 /// The field of a job, written beside "do" or in the attempt.
 Json field(const Json& job, const char* name) {
   if (job.contains(name)) return job[name];
@@ -49,7 +53,7 @@ std::vector<uint8_t> read_bytes(const std::string& path, int64_t count) {
 }
 
 void append_predictions(Session& session, const Inputs& inputs, std::span<const int64_t> rows, bool of_data, Json& all) {
-  const std::vector<at::Tensor> values = session.executor().run(inputs, session.output_layers(), nullptr);
+  const std::vector<at::Tensor> values = session.outputs(inputs);
   std::vector<at::Tensor> answers;
   for (size_t i = 0; i < values.size(); ++i)
     answers.push_back(decode(session.net().outputs()[i], values[i], session.weights()).contiguous());
@@ -87,6 +91,7 @@ void evaluate(const Json& job, const Machine& machine, Channel& channel) {
   Session session(job.at("trial"), machine, channel);
   session.load(job.at("attempt").at("read").get<std::string>());
   session.make_losses(false);
+  session.average_views(views_of(job));
   const std::string split = split_of(job);
   const std::vector<int64_t>& rows = session.batches().split(split);
   std::vector<HeadScores> heads;
@@ -115,6 +120,7 @@ void predict(const Json& job, const Machine& machine, Channel& channel) {
   const at::NoGradGuard no_gradients;
   Session session(job.at("trial"), machine, channel);
   session.load(job.at("attempt").at("read").get<std::string>());
+  session.average_views(views_of(job));
   Json all = Json::array();
   const Json given = field(job, "pictures");
   if (given.is_object()) {

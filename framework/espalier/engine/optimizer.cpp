@@ -2,55 +2,103 @@
 
 #include "espalier/error.h"
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 namespace espalier::engine {
 
-Optimizer::Optimizer(const Json& settings, int64_t size, std::vector<Segment> segments) : segments_(std::move(segments)) {
-  const std::string name = settings.value("name", std::string("sgd"));
-  if (name == "adam") {
-    kind_ = Kind::adam;
-  } else if (name == "adamw") {
-    kind_ = Kind::adamw;
-  } else if (name != "sgd") {
-    fail("E0411", "no optimizer is called '" + name + "'", "sgd, adam and adamw are there");
+namespace {
+
+/// The nearest semi-orthogonal matrix by a quintic iteration; singular values end near 1.
+at::Tensor orthogonalised(const at::Tensor& matrix, int64_t iterations) {
+  constexpr double a = 3.4445;
+  constexpr double b = -4.7750;
+  constexpr double c = 2.0315;
+  const bool tall = matrix.size(0) > matrix.size(1);
+  at::Tensor x = tall ? matrix.t() : matrix;
+  x = x / (x.norm() + 1e-7);
+  for (int64_t i = 0; i < iterations; ++i) {
+    const at::Tensor square = at::mm(x, x.t());
+    x = a * x + at::mm(b * square + c * at::mm(square, square), x);
   }
-  const bool is_sgd = kind_ == Kind::sgd;
-  learning_rate_ = settings.value("learning_rate", is_sgd ? 0.01 : 0.001);
-  momentum_ = settings.value("momentum", 0.9F);
-  nesterov_ = settings.value("nesterov", false);
-  weight_decay_ = settings.value("weight_decay", kind_ == Kind::adamw ? 0.01F : 0.0F);
-  beta1_ = settings.value("beta1", 0.9);
-  beta2_ = settings.value("beta2", 0.999);
-  epsilon_ = settings.value("epsilon", 1e-8F);
-  if (!is_sgd || momentum_ != 0.0F) first.assign(static_cast<size_t>(size), 0.0F);
-  if (!is_sgd) second.assign(static_cast<size_t>(size), 0.0F);
+  return tall ? x.t().contiguous() : x.contiguous();
+}
+
+}  // namespace
+
+Optimizer::Rule Optimizer::rule_of(const Json& settings, bool is_filter_bank) {
+  const std::string name = settings.value("name", std::string("sgd"));
+  Rule rule;
+  if (name == "adam") {
+    rule.kind = Kind::adam;
+  } else if (name == "adamw") {
+    rule.kind = Kind::adamw;
+  } else if (name == "muon") {
+    rule.kind = Kind::muon;
+  } else if (name != "sgd") {
+    fail("E0411", "no optimizer is called '" + name + "'", "sgd, adam, adamw and muon are there");
+  }
+  if (rule.kind == Kind::muon && !is_filter_bank) {
+    rule = {.kind = Kind::sgd, .learning_rate = settings.value("partner_learning_rate", 0.1),
+            .momentum = settings.value("partner_momentum", 0.85F), .nesterov = true,
+            .weight_decay = settings.value("weight_decay", 0.0F)};
+    return rule;
+  }
+  const bool momentum_only = rule.kind == Kind::sgd || rule.kind == Kind::muon;
+  rule.learning_rate = settings.value("learning_rate", momentum_only ? 0.01 : 0.001);
+  rule.momentum = settings.value("momentum", 0.9F);
+  rule.nesterov = settings.value("nesterov", false);
+  rule.weight_decay = settings.value("weight_decay", rule.kind == Kind::adamw ? 0.01F : 0.0F);
+  rule.beta1 = settings.value("beta1", 0.9);
+  rule.beta2 = settings.value("beta2", 0.999);
+  rule.epsilon = settings.value("epsilon", 1e-8F);
+  rule.iterations = settings.value("iterations", int64_t{5});
+  rule.fixed_norm = settings.value("fixed_norm", true);
+  return rule;
+}
+
+Optimizer::Optimizer(const Json& settings, int64_t size, std::vector<Segment> segments) : common_(rule_of(settings, true)) {
+  for (Segment& segment : segments) {
+    Rule rule = rule_of(segment.optimizer.is_null() ? settings : segment.optimizer, segment.rows > 0);
+    rule.learning_rate *= segment.learning_rate;
+    rule.weight_decay *= static_cast<float>(segment.weight_decay);
+    ruled_.push_back({std::move(segment), rule});
+  }
+  const auto any = [&](const auto& holds) { return std::ranges::any_of(ruled_, [&](const Ruled& on) { return holds(on.rule); }); };
+  if (any([](const Rule& rule) { return rule.kind != Kind::sgd || rule.momentum != 0.0F; })) first.assign(static_cast<size_t>(size), 0.0F);
+  if (any([](const Rule& rule) { return rule.kind == Kind::adam || rule.kind == Kind::adamw; })) second.assign(static_cast<size_t>(size), 0.0F);
 }
 
 void Optimizer::step(std::span<float> parameters, std::span<const float> gradients, double factor, double gradient_scale) {
   ++updates;
-  const auto rate = static_cast<float>(learning_rate_ * factor);
   const auto scale = static_cast<float>(gradient_scale);
-  for (const Segment& segment : segments_) {
-    if (kind_ == Kind::sgd) {
-      sgd(segment, parameters.data(), gradients.data(), rate, scale);
+  for (const Ruled& on : ruled_) {
+    const auto rate = static_cast<float>(on.rule.learning_rate * factor);
+    if (on.rule.kind == Kind::sgd) {
+      sgd(on, parameters.data(), gradients.data(), rate, scale);
+    } else if (on.rule.kind == Kind::muon) {
+      muon(on, parameters.data(), gradients.data(), rate, scale);
     } else {
-      adam(segment, parameters.data(), gradients.data(), rate, scale);
+      adam(on, parameters.data(), gradients.data(), rate, scale);
     }
   }
 }
 
-void Optimizer::sgd(const Segment& segment, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
-  const float decay = segment.decays ? weight_decay_ : 0.0F;
-  if (first.empty()) {
+void Optimizer::sgd(const Ruled& on, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
+  const Segment& segment = on.segment;
+  const float decay = segment.decays ? on.rule.weight_decay : 0.0F;
+  if (on.rule.momentum == 0.0F) {
     for (int64_t i = segment.begin; i < segment.end; ++i) w[i] -= rate * (scale * g[i] + decay * w[i]);
     return;
   }
   float* __restrict__ v = first.data();
-  const float m = momentum_;
-  const float look_ahead = nesterov_ ? 1.0F : 0.0F;
-  const float keep = nesterov_ ? m : 1.0F;
+  const float m = on.rule.momentum;
+  const float look_ahead = on.rule.nesterov ? 1.0F : 0.0F;
+  const float keep = on.rule.nesterov ? m : 1.0F;
   for (int64_t i = segment.begin; i < segment.end; ++i) {
     const float gradient = scale * g[i] + decay * w[i];
     v[i] = m * v[i] + gradient;
@@ -58,16 +106,18 @@ void Optimizer::sgd(const Segment& segment, float* __restrict__ w, const float* 
   }
 }
 
-void Optimizer::adam(const Segment& segment, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
-  const float decay = segment.decays ? weight_decay_ : 0.0F;
-  const float coupled = kind_ == Kind::adam ? decay : 0.0F;
-  const float shrink = kind_ == Kind::adamw ? 1.0F - rate * decay : 1.0F;
-  const auto b1 = static_cast<float>(beta1_);
-  const auto b2 = static_cast<float>(beta2_);
+void Optimizer::adam(const Ruled& on, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
+  const Segment& segment = on.segment;
+  const Rule& rule = on.rule;
+  const float decay = segment.decays ? rule.weight_decay : 0.0F;
+  const float coupled = rule.kind == Kind::adam ? decay : 0.0F;
+  const float shrink = rule.kind == Kind::adamw ? 1.0F - rate * decay : 1.0F;
+  const auto b1 = static_cast<float>(rule.beta1);
+  const auto b2 = static_cast<float>(rule.beta2);
   const auto count = static_cast<double>(updates);
-  const auto pace = static_cast<float>(rate / (1.0 - std::pow(beta1_, count)));
-  const auto root = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(beta2_, count)));
-  const float epsilon = epsilon_;
+  const auto pace = static_cast<float>(rate / (1.0 - std::pow(rule.beta1, count)));
+  const auto root = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(rule.beta2, count)));
+  const float epsilon = rule.epsilon;
   float* __restrict__ m = first.data();
   float* __restrict__ v = second.data();
   for (int64_t i = segment.begin; i < segment.end; ++i) {
@@ -76,6 +126,25 @@ void Optimizer::adam(const Segment& segment, float* __restrict__ w, const float*
     v[i] = b2 * v[i] + (1.0F - b2) * gradient * gradient;
     w[i] = shrink * w[i] - pace * m[i] / (std::sqrt(v[i]) * root + epsilon);
   }
+}
+
+void Optimizer::muon(const Ruled& on, float* w, const float* g, float rate, float scale) {
+  const at::NoGradGuard no_gradients;
+  const Segment& segment = on.segment;
+  const std::vector<int64_t> shape = {segment.rows, segment.count / segment.rows};
+  at::Tensor weights = at::from_blob(w + segment.begin, shape);
+  at::Tensor momentum = at::from_blob(first.data() + segment.begin, shape);
+  const at::Tensor gradient = at::from_blob(const_cast<float*>(g) + segment.begin, shape) * scale;
+  const float m = on.rule.momentum;
+  momentum.mul_(m).add_(gradient);
+  const at::Tensor direction = orthogonalised(on.rule.nesterov ? gradient + m * momentum : momentum, on.rule.iterations);
+  const float decay = segment.decays ? on.rule.weight_decay : 0.0F;
+  if (on.rule.fixed_norm) {
+    weights.mul_(std::sqrt(static_cast<double>(segment.rows)) / (weights.norm() + 1e-7));
+  } else if (decay > 0.0F) {
+    weights.mul_(1.0F - rate * decay);
+  }
+  weights.sub_(direction, rate);
 }
 
 double norm(std::span<const float> values) {

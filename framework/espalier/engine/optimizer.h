@@ -12,38 +12,58 @@ namespace espalier::engine {
 struct Segment {
   int64_t begin = 0;
   int64_t end = 0;
-  bool decays = true;  ///< weight decay applies (filters and matrices; not biases, not norms)
+  bool decays = true;          ///< weight decay applies (filters and matrices; not biases, not norms)
+  double learning_rate = 1.0;  ///< multiplies the optimizer's
+  double weight_decay = 1.0;   ///< multiplies the optimizer's
+  Json optimizer = Json();     ///< settings of an optimizer of its own; null: the common one
+  int64_t rows = 0;            ///< a filter bank as a matrix (rows, elements / rows): what muon works on; 0: not one
+  int64_t count = 0;           ///< elements of that matrix: the segment may end with padding
 };
 
-/// sgd, adam or adamw over one flat buffer of float32 parameters. Deterministic: every element is updated on its own.
+/// sgd, adam, adamw or muon over one flat buffer of float32 parameters. Deterministic: no result depends on threads.
+/// muon (kellerjordan.github.io/posts/muon) moves filter banks along the nearest semi-orthogonal matrix of their momentum;
+/// everything else follows its partner, sgd with Nesterov momentum.
 class Optimizer {
  public:
   /// `settings` is {"name", "learning_rate", "momentum", ...}. Throws E0411 for an unknown name.
   Optimizer(const Json& settings, int64_t size, std::vector<Segment> segments);
 
-  double learning_rate() const { return learning_rate_; }
+  double learning_rate() const { return common_.learning_rate; }
   /// One update with the learning rate times `factor`; gradients are multiplied by `gradient_scale` first (clipping).
   void step(std::span<float> parameters, std::span<const float> gradients, double factor, double gradient_scale);
 
-  /// State for checkpoints: momentum or first moments, second moments (empty for sgd), updates done.
+  /// State for checkpoints: momentum or first moments, second moments (empty where no segment has one), updates done.
   std::vector<float> first;
   std::vector<float> second;
   int64_t updates = 0;
 
  private:
-  enum class Kind { sgd, adam, adamw };
-  void sgd(const Segment& segment, float* w, const float* g, float rate, float scale);
-  void adam(const Segment& segment, float* w, const float* g, float rate, float scale);
+  enum class Kind { sgd, adam, adamw, muon };
+  /// How weights follow their gradients.
+  struct Rule {
+    Kind kind = Kind::sgd;
+    double learning_rate = 0.01;
+    float momentum = 0.9F;
+    bool nesterov = false;
+    float weight_decay = 0.0F;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    float epsilon = 1e-8F;
+    int64_t iterations = 5;     ///< of Newton and Schulz
+    bool fixed_norm = true;     ///< filter banks keep the norm sqrt(rows)
+  };
+  struct Ruled {
+    Segment segment;
+    Rule rule;
+  };
 
-  Kind kind_ = Kind::sgd;
-  double learning_rate_ = 0.01;
-  float momentum_ = 0.9F;
-  bool nesterov_ = false;
-  float weight_decay_ = 0.0F;
-  double beta1_ = 0.9;
-  double beta2_ = 0.999;
-  float epsilon_ = 1e-8F;
-  std::vector<Segment> segments_;
+  static Rule rule_of(const Json& settings, bool is_filter_bank);
+  void sgd(const Ruled& on, float* w, const float* g, float rate, float scale);
+  void adam(const Ruled& on, float* w, const float* g, float rate, float scale);
+  void muon(const Ruled& on, float* w, const float* g, float rate, float scale);
+
+  Rule common_;
+  std::vector<Ruled> ruled_;
 };
 
 /// Euclidean length, summed in double precision in a fixed order.

@@ -68,8 +68,36 @@ Session::Session(const Json& trial, const Machine& machine, Channel& channel)
       channel_(channel) {}
 
 void Session::adapt() {
-  for (const Layer& layer : net_.layers())
+  for (const Layer& layer : net_.layers()) {
     if (layer.op == "normalize" && layer.set.value("mean", Json::array()).empty()) adapt_normalization(layer);
+    for (const Weight& weight : layer.weights)
+      if (weight.init == "whitening") adapt_whitening(layer);
+  }
+}
+
+void Session::adapt_whitening(const Layer& layer) {
+  const at::NoGradGuard no_gradients;
+  constexpr size_t kSamples = 5000;
+  const std::vector<int64_t>& train = batches_.splits().train;
+  const std::vector<int64_t> rows(train.begin(), train.begin() + static_cast<std::ptrdiff_t>(std::min(train.size(), kSamples)));
+  const at::Tensor filters = weights_.get(layer.id, "weight");
+  const int64_t kernel = filters.size(2);
+  const int64_t width = filters.size(1) * kernel * kernel;
+  at::Tensor products = at::zeros({width, width}, at::kDouble);
+  double patches = 0.0;
+  in_parts(rows, channel_, [&](std::span<const int64_t> part) {
+    const at::Tensor x = executor_.run(batches_.inputs(part), {layer.in.at(0)}, nullptr)[0].to(at::kFloat);
+    const at::Tensor columns = at::im2col(x.contiguous(), {kernel, kernel}, {1, 1}, {0, 0}, {1, 1}).permute({0, 2, 1}).reshape({-1, width});
+    products += at::mm(columns.t(), columns).to(at::kDouble);
+    patches += static_cast<double>(columns.size(0));
+  });
+  const auto [values, vectors] = at::linalg_eigh(products / patches);
+  constexpr double kFloor = 5e-4;  // airbench94's: keeps directions that hardly vary from blowing up
+  const at::Tensor whitening = (vectors / (values + kFloor).sqrt()).t().flip(0).reshape({width, filters.size(1), kernel, kernel});
+  // Largest directions first, and their negatives: what an activation cuts from one passes the other.
+  const int64_t half = std::min(width, filters.size(0) / 2);
+  filters.narrow(0, 0, half).copy_(whitening.narrow(0, 0, half));
+  filters.narrow(0, half, half).copy_(-whitening.narrow(0, 0, half));
 }
 
 void Session::adapt_normalization(const Layer& layer) {
@@ -113,6 +141,31 @@ std::vector<int> Session::output_layers() const {
   return layers;
 }
 
+std::vector<at::Tensor> Session::outputs(const Inputs& inputs) const {
+  const std::vector<int> layers = output_layers();
+  if (views_.empty()) return executor_.run(inputs, layers, nullptr);
+  std::vector<at::Tensor> mean;
+  for (const View& view : views_) {
+    Inputs seen = inputs;
+    for (auto& [name, x] : seen)
+      if (x.dim() == 4) x = view_of(x, view);
+    const std::vector<at::Tensor> values = executor_.run(seen, layers, nullptr);
+    for (size_t i = 0; i < values.size(); ++i) {
+      const at::Tensor part = values[i].to(at::kFloat) * view.share;
+      if (mean.size() <= i) {
+        mean.push_back(part);
+      } else {
+        mean[i] += part;
+      }
+    }
+  }
+  return mean;
+}
+
+void Session::average_views(const std::string& name) {
+  views_ = views_named(name);
+}
+
 at::Tensor Session::loss(const std::vector<at::Tensor>& values, const Targets& targets) const {
   at::Tensor sum;
   for (size_t i = 0; i < losses_.size(); ++i) {
@@ -137,7 +190,7 @@ Json Session::score(const std::vector<int64_t>& rows, const std::string& prefix,
   double loss_sum = 0.0;
   in_parts(rows, channel_, [&](std::span<const int64_t> part) {
     const Batch batch = batches_.gather(part);
-    const std::vector<at::Tensor> values = executor_.run(batch.inputs, output_layers(), nullptr);
+    const std::vector<at::Tensor> values = outputs(batch.inputs);
     loss_sum += loss(values, batch.targets).item<double>() * static_cast<double>(part.size());
     for (size_t i = 0; i < scores.size(); ++i) scores[i].add(values[i], batch.targets.at(net_.outputs()[i].head));
   });

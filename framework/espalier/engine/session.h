@@ -4,6 +4,7 @@
 #include "espalier/engine/executor.h"
 #include "espalier/engine/losses_metrics.h"
 #include "espalier/engine/messages.h"
+#include "espalier/engine/views.h"
 #include "espalier/engine/weights.h"
 #include "espalier/json.h"
 
@@ -47,6 +48,10 @@ class Session {
   /// Weighted sum of the losses; `values` are the output layers' in order.
   at::Tensor loss(const std::vector<at::Tensor>& values, const Targets& targets) const;
   std::vector<int> output_layers() const;
+  /// Values of the output layers in evaluation, averaged over the views that were asked for.
+  std::vector<at::Tensor> outputs(const Inputs& inputs) const;
+  /// From now on scores and predictions are averaged over views of each picture: none, mirror or mirror_shift.
+  void average_views(const std::string& name);
 
   /// Scores of rows in evaluation mode: {"loss", "accuracy", ...} with `prefix` before each name ("val_"), and the head's
   /// name before that where there are several. `heads` takes the details if given.
@@ -62,6 +67,7 @@ class Session {
 
  private:
   void adapt_normalization(const Layer& layer);
+  void adapt_whitening(const Layer& layer);
 
   Network net_;
   Weights weights_;
@@ -69,6 +75,7 @@ class Session {
   Batches batches_;
   Channel& channel_;
   std::vector<HeadLoss> losses_;
+  std::vector<View> views_;
 };
 
 /// Seeds are decimal strings: JSON numbers of 64 bits do not survive everywhere. Absent: 0.

@@ -100,6 +100,13 @@ std::string padded(int64_t number, size_t width) {
   return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
 
+/// Every so many updates the weights move towards a slow average, and go on from there (arXiv:1907.08610; the decay that
+/// grows with the cube of the progress is airbench94's, arXiv:2404.00498).
+struct Lookahead {
+  int64_t every = 5;
+  double decay = 0.774;  ///< share of the average that is kept at the end of the training
+};
+
 class Training {
  public:
   Training(const Json& job, const Machine& machine, Channel& channel);
@@ -109,6 +116,7 @@ class Training {
   void resume(const std::string& file);
   bool epoch();
   void step(std::span<const int64_t> order, int64_t index);
+  void follow_average(int64_t step);
   void finish_epoch(double seconds);
   void judge(const Json& metrics);
   void save();
@@ -125,6 +133,7 @@ class Training {
   std::optional<Copies> average_;
   Copies best_;
   double average_decay_ = 0.0;
+  std::optional<Lookahead> lookahead_;
   double rate_ = 0.0;
   std::vector<std::filesystem::path> written_;
 };
@@ -137,15 +146,18 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       session_(trial_, machine, channel),
       length_(length_of(settings_, std::max<int64_t>(static_cast<int64_t>(session_.batches().splits().train.size()), 1))),
       optimizer_(settings_.value("optimizer", Json{{"name", "sgd"}}),
-                 static_cast<int64_t>(session_.weights().parameters().size()), session_.weights().segments()) {
+                 static_cast<int64_t>(session_.weights().parameters().size()),
+                 session_.weights().segments(settings_.value("groups", Json::array()))) {
   if (session_.batches().splits().train.empty())
     throw Failure{"data", "the training split", "it holds no row: look at the pipeline's split and take"};
   const Json average = settings_.value("average", Json{{"name", "none"}});
-  if (average.is_object() && average.value("name", std::string("none")) == "ema") average_decay_ = average.value("decay", 0.999);
+  const std::string averaging = average.is_object() ? average.value("name", std::string("none")) : "none";
+  if (averaging == "ema") average_decay_ = average.value("decay", 0.999);
+  if (averaging == "lookahead") lookahead_ = Lookahead{.every = average.value("every", int64_t{5}), .decay = average.value("decay", 0.774)};
   const std::string read = job.at("attempt").value("read", std::string());
   if (read.empty()) session_.adapt();
   session_.make_losses(read.empty());
-  if (average_decay_ > 0.0) average_ = copies_of(session_.weights());
+  if (average_decay_ > 0.0 || lookahead_) average_ = copies_of(session_.weights());
   if (!read.empty()) resume(read);
 }
 
@@ -201,12 +213,15 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
   const int64_t global = position_.epochs_done * length_.steps_per_epoch + index;
   const auto number = static_cast<uint64_t>(global);
   Randomness randomness(derive_seed(seed_of(trial_, "augment"), number), derive_seed(seed_of(trial_, "dropout"), number));
+  randomness.epoch = position_.epochs_done;
+  randomness.row_seed = derive_seed(seed_of(trial_, "augment"), "rows");
   Weights& weights = session_.weights();
   weights.clear_gradients();
   double loss_sum = 0.0;
   for (int64_t part = 0; part < length_.accumulate; ++part) {
     const auto from = static_cast<size_t>((index * length_.accumulate + part) * length_.batch);
-    const Batch batch = session_.batches().gather(order.subspan(from, static_cast<size_t>(length_.batch)));
+    randomness.rows = order.subspan(from, static_cast<size_t>(length_.batch));
+    const Batch batch = session_.batches().gather(randomness.rows);
     const std::vector<at::Tensor> values = session_.executor().run(batch.inputs, session_.output_layers(), &randomness);
     at::Tensor loss = session_.loss(values, batch.targets);
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
@@ -223,7 +238,23 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
   const double factor = learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
   rate_ = optimizer_.learning_rate() * factor;
   optimizer_.step(weights.parameters(), weights.gradients(), factor, scale);
+  follow_average(global);
+}
+
+void Training::follow_average(int64_t step) {
   if (!average_) return;
+  Weights& weights = session_.weights();
+  if (lookahead_) {
+    const bool last = step + 1 >= length_.steps;
+    if (!last && (step + 1) % lookahead_->every != 0) return;
+    const double progress = static_cast<double>(step + 1) / static_cast<double>(length_.steps);
+    const auto decay = static_cast<float>(last ? 1.0 : lookahead_->decay * progress * progress * progress);
+    follow(average_->parameters, weights.parameters(), decay);
+    follow(average_->buffers, weights.buffers(), decay);
+    assign(weights.parameters(), average_->parameters);
+    assign(weights.buffers(), average_->buffers);
+    return;
+  }
   // Early on an average of few values follows them more closely.
   const double seen = static_cast<double>(optimizer_.updates);
   const auto decay = static_cast<float>(std::min(average_decay_, (1.0 + seen) / (10.0 + seen)));
@@ -233,8 +264,9 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
 
 void Training::finish_epoch(double seconds) {
   Weights& weights = session_.weights();
-  const Copies raw = average_ ? copies_of(weights) : Copies{};
-  if (average_) {
+  const bool scores_average = average_ && !lookahead_;
+  const Copies raw = scores_average ? copies_of(weights) : Copies{};
+  if (scores_average) {
     assign(weights.parameters(), average_->parameters);
     assign(weights.buffers(), average_->buffers);
   }
@@ -250,7 +282,7 @@ void Training::finish_epoch(double seconds) {
   position_.loss_sum = 0.0;
   position_.last_metrics = metrics;
   judge(metrics);
-  if (average_) {
+  if (scores_average) {
     assign(weights.parameters(), raw.parameters);
     assign(weights.buffers(), raw.buffers);
   }

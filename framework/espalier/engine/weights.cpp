@@ -23,6 +23,16 @@ void fill_uniform(float* values, int64_t count, double limit, Random& random) {
   for (int64_t i = 0; i < count; ++i) values[i] = static_cast<float>(limit * (2.0 * random.uniform() - 1.0));
 }
 
+/// The first filters (out, in, k, k) become the identity of their channel.
+void pass_channels_on(float* values, const Shape& shape) {
+  const int64_t window = shape.at(2) * shape.at(3);
+  for (int64_t channel = 0; channel < std::min(shape[0], shape[1]); ++channel) {
+    float* filter = values + channel * shape[1] * window;
+    std::fill(filter, filter + shape[1] * window, 0.0F);
+    filter[channel * window + (shape[2] / 2) * shape[3] + shape[3] / 2] = 1.0F;
+  }
+}
+
 void initialise(const Weight& weight, at::Tensor& tensor, uint64_t seed) {
   auto* values = tensor.data_ptr<float>();
   const int64_t count = elements(weight.shape);
@@ -37,11 +47,30 @@ void initialise(const Weight& weight, at::Tensor& tensor, uint64_t seed) {
     std::fill(values, values + count, 0.0F);
   } else if (weight.init == "kaiming") {
     fill_normal(values, count, std::sqrt(2.0 / fan_in), random);
+  } else if (weight.init == "kaiming_uniform") {
+    fill_uniform(values, count, std::sqrt(1.0 / fan_in), random);
+  } else if (weight.init == "dirac") {
+    fill_uniform(values, count, std::sqrt(1.0 / fan_in), random);
+    pass_channels_on(values, weight.shape);
   } else if (weight.init == "glorot") {
     fill_uniform(values, count, std::sqrt(6.0 / (fan_in + fan_out)), random);
+  } else if (weight.init == "unit_deviation") {
+    fill_normal(values, count, 1.0, random);
+  } else if (weight.init == "whitening") {
+    fill_uniform(values, count, std::sqrt(1.0 / fan_in), random);  // until the session takes it from the training split
   } else {
-    fail("E0412", "no initialisation is called '" + weight.init + "'", "kaiming, glorot, zeros and ones are there");
+    fail("E0412", "no initialisation is called '" + weight.init + "'",
+         "kaiming, kaiming_uniform, dirac, glorot, unit_deviation, whitening, zeros and ones are there");
   }
+}
+
+/// A weight is of a group if it lies in its part of the network and has one of its roles; what a group leaves out is any.
+bool belongs(const Entry& entry, const Json& group) {
+  const std::string part = group.value("part", std::string());
+  if (!part.empty() && entry.from != part && !entry.from.starts_with(part + "/")) return false;
+  const Json roles = group.value("role", Json());
+  if (roles.is_null() || (roles.is_array() && roles.empty())) return true;
+  return roles.is_string() ? roles == Json(entry.role) : std::find(roles.begin(), roles.end(), Json(entry.role)) != roles.end();
 }
 
 std::string key_of(int layer, const std::string& name) { return std::to_string(layer) + "." + name; }
@@ -51,17 +80,16 @@ std::string key_of(int layer, const std::string& name) { return std::to_string(l
 Weights::Weights(const Network& net, uint64_t seed) {
   for (const Layer& layer : net.layers()) {
     for (const Weight& weight : layer.weights) {
-      const bool trained = weight.role != "buffer";
-      const bool decays = weight.role == "filter" || weight.role == "matrix";
-      add(key_of(layer.id, weight.name), weight.shape, trained, decays);
+      add({.key = key_of(layer.id, weight.name), .shape = weight.shape, .trained = weight.role != "buffer", .from = layer.from,
+           .role = weight.role});
     }
   }
   for (const Output& output : net.outputs()) {
     const Shape& shape = net.layers().at(static_cast<size_t>(output.layer)).shape;
     const std::string kind = output.decode.value("kind", std::string());
     if (kind != "number" && kind != "numbers") continue;
-    add("target." + output.head + ".mean", shape, false, false);
-    add("target." + output.head + ".std", shape, false, false);
+    add({.key = "target." + output.head + ".mean", .shape = shape, .trained = false});
+    add({.key = "target." + output.head + ".std", .shape = shape, .trained = false});
   }
   allocate();
   for (const Layer& layer : net.layers()) {
@@ -79,10 +107,11 @@ Weights::Weights(const Network& net, uint64_t seed) {
   }
 }
 
-void Weights::add(const std::string& key, const Shape& shape, bool trained, bool decays) {
-  int64_t& count = trained ? parameter_count_ : buffer_count_;
-  entries_.push_back({.key = key, .shape = shape, .trained = trained, .decays = decays, .offset = count});
-  count += aligned(elements(shape));
+void Weights::add(Entry entry) {
+  int64_t& count = entry.trained ? parameter_count_ : buffer_count_;
+  entry.offset = count;
+  count += aligned(elements(entry.shape));
+  entries_.push_back(std::move(entry));
 }
 
 void Weights::allocate() {
@@ -112,16 +141,25 @@ std::span<float> Weights::parameters() const { return {parameters_.data_ptr<floa
 std::span<float> Weights::gradients() const { return {gradients_.data_ptr<float>(), static_cast<size_t>(parameter_count_)}; }
 std::span<float> Weights::buffers() const { return {buffers_.data_ptr<float>(), static_cast<size_t>(buffer_count_)}; }
 
-std::vector<Segment> Weights::segments() const {
+std::vector<Segment> Weights::segments(const Json& groups) const {
   std::vector<Segment> segments;
   for (const Entry& entry : entries_) {
     if (!entry.trained) continue;
-    const int64_t end = entry.offset + aligned(elements(entry.shape));
-    if (!segments.empty() && segments.back().decays == entry.decays) {
-      segments.back().end = end;
-    } else {
-      segments.push_back({.begin = entry.offset, .end = end, .decays = entry.decays});
+    const int64_t count = elements(entry.shape);
+    Segment segment{.begin = entry.offset, .end = entry.offset + aligned(count),
+                    .decays = entry.role == "filter" || entry.role == "matrix"};
+    if (entry.role == "filter") {
+      segment.rows = entry.shape.at(0);
+      segment.count = count;
     }
+    for (const Json& group : groups) {
+      if (!belongs(entry, group)) continue;
+      const Json scale = group.value("scale", Json::object());
+      segment.learning_rate *= scale.value("learning_rate", 1.0);
+      segment.weight_decay *= scale.value("weight_decay", 1.0);
+      if (group.contains("optimizer") && !group["optimizer"].is_null()) segment.optimizer = group["optimizer"];
+    }
+    segments.push_back(std::move(segment));
   }
   return segments;
 }

@@ -17,8 +17,9 @@ struct Entry {
   std::string key;      ///< "<layer id>.<weight name>", or "target.<head>.mean"
   Shape shape;
   bool trained = true;
-  bool decays = false;
-  int64_t offset = 0;   ///< in its flat buffer
+  std::string from = {};  ///< path of the part that emitted it
+  std::string role = {};  ///< as the network's documents say
+  int64_t offset = 0;     ///< in its flat buffer
 };
 
 /// All tensors of a network. Trained ones are views of one flat buffer with one flat gradient, the others (running
@@ -38,11 +39,12 @@ class Weights {
   std::span<float> gradients() const;
   std::span<float> buffers() const;
   void clear_gradients() { gradients_.zero_(); }
-  std::vector<Segment> segments() const;
+  /// What the optimizer works on, a segment a tensor; `groups` are the trial's: [{"part", "role", "scale", "optimizer"}, ...].
+  std::vector<Segment> segments(const Json& groups = Json::array()) const;
   int64_t trained_count() const;
 
  private:
-  void add(const std::string& key, const Shape& shape, bool trained, bool decays);
+  void add(Entry entry);
   void allocate();
 
   std::vector<Entry> entries_;

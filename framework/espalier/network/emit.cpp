@@ -22,7 +22,9 @@ Value Network::conv(Value x, const ConvOptions& options) {
                {"stride", options.stride},
                {"groups", options.groups},
                {"padding", word(options.padding)},
-               {"bias", options.bias}});
+               {"bias", options.bias},
+               {"init", options.init},
+               {"trained", options.trained}});
 }
 
 Value Network::depthwise_conv(Value x, int64_t kernel, int64_t stride, Padding padding) {
@@ -40,7 +42,7 @@ Value Network::dense(Value x, int64_t units, bool bias) {
 }
 
 Value Network::batch_norm(Value x, const BatchNormOptions& options) {
-  return emit("batch_norm", {x}, {{"momentum", options.momentum}, {"epsilon", options.epsilon}});
+  return emit("batch_norm", {x}, {{"momentum", options.momentum}, {"epsilon", options.epsilon}, {"scale", options.scale}});
 }
 
 Value Network::relu(Value x) { return emit("relu", {x}, {}); }
@@ -91,6 +93,10 @@ Value Network::drop_path(Value x, double rate) { return rate == 0 ? x : emit("dr
 Value Network::random_flip(Value x, bool horizontal, bool vertical) {
   if (!horizontal && !vertical) return x;
   return emit("random_flip", {x}, {{"horizontal", horizontal}, {"vertical", vertical}});
+}
+
+Value Network::alternating_flip(Value x) {
+  return emit("random_flip", {x}, {{"horizontal", true}, {"vertical", false}, {"alternating", true}});
 }
 
 Value Network::random_translate(Value x, double height, double width) {

@@ -62,7 +62,11 @@ Shape conv_shape(const Shapes& in, const Json& set) {
 Weights conv_weights(const Shapes& in, const Json& set) {
   const int64_t filters = integer(set, "filters");
   const int64_t kernel = integer(set, "kernel");
-  Weights out = {{"weight", {filters, in[0][0] / integer(set, "groups"), kernel, kernel}, "filter", "kaiming"}};
+  const std::string init = set.at("init").get<std::string>();
+  if (init == "whitening" && filters % 2 != 0) throw Misfit{0, fmt::format("{} filters are not pairs of a direction and its negative", filters)};
+  if (init == "whitening" && filters > 2 * in[0][0] * kernel * kernel)
+    throw Misfit{0, fmt::format("{} filters are more than the {} directions of its patches", filters, 2 * in[0][0] * kernel * kernel)};
+  Weights out = {{"weight", {filters, in[0][0] / integer(set, "groups"), kernel, kernel}, set.at("trained").get<bool>() ? "filter" : "buffer", init}};
   if (set.at("bias").get<bool>()) out.push_back({"bias", {filters}, "bias", "zeros"});
   return out;
 }
@@ -79,16 +83,16 @@ Shape dense_shape(const Shapes& in, const Json& set) {
 
 Weights dense_weights(const Shapes& in, const Json& set) {
   const int64_t units = integer(set, "units");
-  Weights out = {{"weight", {units, in[0][0]}, "matrix", "glorot"}};
+  Weights out = {{"weight", {units, in[0][0]}, "matrix", set.at("init").get<std::string>()}};
   if (set.at("bias").get<bool>()) out.push_back({"bias", {units}, "bias", "zeros"});
   return out;
 }
 
 int64_t dense_macs(const Shapes& in, const Shape& out, const Json&) { return in[0][0] * out[0]; }
 
-Weights batch_norm_weights(const Shapes& in, const Json&) {
+Weights batch_norm_weights(const Shapes& in, const Json& set) {
   const Shape channels = {in[0][0]};
-  return {{"weight", channels, "norm_scale", "ones"},
+  return {{"weight", channels, set.at("scale").get<bool>() ? "norm_scale" : "buffer", "ones"},
           {"bias", channels, "norm_bias", "zeros"},
           {"running_mean", channels, "buffer", "zeros"},
           {"running_var", channels, "buffer", "ones"}};
@@ -184,17 +188,18 @@ std::vector<Operation> make_operations() {
       {.name = "input", .inputs_min = 0, .inputs_max = 0, .settings = {{"name", required}, {"type", required}}},
       {.name = "conv",
        .settings =
-           {{"filters", required}, {"kernel", 3}, {"stride", 1}, {"groups", 1}, {"padding", "same"}, {"bias", false}},
+           {{"filters", required}, {"kernel", 3}, {"stride", 1}, {"groups", 1}, {"padding", "same"}, {"bias", false},
+            {"init", "kaiming"}, {"trained", true}},
        .shape = conv_shape,
        .weights = conv_weights,
        .macs = conv_macs},
       {.name = "dense",
-       .settings = {{"units", required}, {"bias", true}},
+       .settings = {{"units", required}, {"bias", true}, {"init", "glorot"}},
        .shape = dense_shape,
        .weights = dense_weights,
        .macs = dense_macs},
       {.name = "batch_norm",
-       .settings = {{"momentum", 0.1}, {"epsilon", 1e-5}},
+       .settings = {{"momentum", 0.1}, {"epsilon", 1e-5}, {"scale", true}},
        .shape = same_shape,
        .weights = batch_norm_weights},
       {.name = "normalize",
@@ -215,7 +220,7 @@ std::vector<Operation> make_operations() {
       {.name = "dropout", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
       {.name = "drop_path", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
       {.name = "random_flip",
-       .settings = {{"horizontal", true}, {"vertical", false}},
+       .settings = {{"horizontal", true}, {"vertical", false}, {"alternating", false}},
        .shape = same_picture,
        .training_only = true},
       {.name = "random_translate",

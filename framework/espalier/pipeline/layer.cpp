@@ -57,6 +57,10 @@ const SettingType* find_setting(const Declaration& declaration, const std::strin
   return nullptr;
 }
 
+bool is_group(const std::string& prefix) {
+  return prefix.rfind("train.groups.", 0) == 0 && prefix.find('.', std::string("train.groups.").size()) == std::string::npos;
+}
+
 bool is_scope_word(const Tree& tree) { return tree.is_scalar() && (tree.text == "all" || tree.text == "none"); }
 
 }  // namespace
@@ -236,15 +240,35 @@ void LayerReader::settings(const Declaration& declaration, const std::string& pr
     const std::string path = prefix + "." + member.key;
     if (member.key == "tune" && is_scope_word(member.value)) {
       store(path, member.value, true);
+    } else if (path == "train.groups") {
+      groups(member.value);
+    } else if (member.key == "optimizer" && is_group(prefix)) {
+      if (!take_away(path, member.value)) choice("optimizer", path, path + ".", member.value);
+    } else if (member.key == "scale" && is_group(prefix)) {
+      settings(scale_declaration(), path, member.value, "scale");
     } else if (const SettingType* type = find_setting(declaration, member.key)) {
       setting(*type, path, path + ".", member.value);
-    } else if (prefix == "train" && (member.key == "groups" || member.key == "mix" || member.key == "test_views" ||
-                                     member.key == "sample_weight")) {
+    } else if (prefix == "train" && (member.key == "mix" || member.key == "sample_weight")) {
       problems_.add("E0208", fmt::format("train.{} is not available in this version", member.key), member.place);
     } else {
       unknown("E0203", prefix == "train" ? fmt::format("unknown key '{}' of train", member.key)
                                          : fmt::format("unknown setting '{}' of {}", member.key, owner),
               member, setting_names(declaration), prefix.substr(prefix.rfind('.') + 1));
+    }
+  }
+}
+
+void LayerReader::groups(const Tree& tree) {
+  if (take_away("train.groups", tree)) return;
+  if (!tree.is_map()) return problems_.add("E0201", "train.groups is a map from names to groups of weights", tree.place);
+  for (const Member& member : tree.members) {
+    if (is_note(member.key)) continue;
+    const std::string path = "train.groups." + member.key;
+    if (!is_name(member.key)) {
+      problems_.add("E0204", fmt::format("'{}' cannot be the name of a group: a name is a to z, 0 to 9 and _, and begins with a letter",
+                                         member.key), member.place);
+    } else if (!take_away(path, member.value)) {
+      settings(group_declaration(), path, member.value, fmt::format("group '{}'", member.key));
     }
   }
 }

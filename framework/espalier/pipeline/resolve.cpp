@@ -47,6 +47,15 @@ const Leaf* Resolver::use(const std::string& path) {
   return leaf;
 }
 
+/// A setting that nobody wrote, but a `tune: all` above it freed, comes from there.
+void Resolver::note_freed(const std::string& path) {
+  if (assignments_.find(path) != nullptr) return;
+  for (size_t dot = path.rfind('.'); dot != std::string::npos; dot = dot == 0 ? std::string::npos : path.rfind('.', dot - 1))
+    if (const Leaf* leaf = assignments_.find(path.substr(0, dot) + ".tune")) return pipeline_.origins[path].source = leaf->origin, void();
+  const bool in_train = path.rfind("train.", 0) == 0;
+  if (const Leaf* leaf = assignments_.find(in_train ? "train.tune" : "graph.tune")) pipeline_.origins[path].source = leaf->origin;
+}
+
 bool Resolver::is_free(const std::string& scope, bool free) {
   const Leaf* leaf = assignments_.find(scope + ".tune");
   used_.insert(scope + ".tune");
@@ -57,7 +66,22 @@ void Resolver::run() {
   const bool graph_free = is_free("graph", false);
   for (const std::string& name : assignments_.nodes()) pipeline_.resolved["graph"][name] = node(name, graph_free);
   pipeline_.resolved["train"] = settings(train_declaration(), "train", is_free("train", false), {}, Json::object());
+  if (const Json all = groups(); !all.empty()) pipeline_.resolved["train"]["groups"] = all;
   check_ties();
+}
+
+/// A group has an optimizer of its own only where one is written.
+Json Resolver::groups() {
+  Json out = Json::object();
+  for (const std::string& name : assignments_.children("train.groups")) {
+    const std::string path = "train.groups." + name;
+    Json group = settings(group_declaration(), path, false, {}, Json::object());
+    group["scale"] = settings(scale_declaration(), path + ".scale", false, {}, Json::object());
+    const SettingType optimizer{.name = "optimizer", .type = Type::choice, .fallback = {}, .domain = {}, .doc = {}, .options = {}, .kind = "optimizer"};
+    if (assignments_.find(path + ".optimizer") != nullptr) group["optimizer"] = value(optimizer, path + ".optimizer", path + ".optimizer.", false, {});
+    out[name] = group;
+  }
+  return out;
 }
 
 Json Resolver::node(const std::string& name, bool free) {
@@ -134,6 +158,7 @@ Json Resolver::choice(const SettingType& type, const std::string& path, const st
     return {{"same", selection.same}};
   }
   if (leaf == nullptr && free && type.options.size() > 1) selection.freed = true;
+  if (selection.freed) note_freed(path);
   if (selection.freed) {
     if (type.options.empty()) problems_.add("E0405", fmt::format("{} has no declared domain; list names: {{tune: [NAME, NAME]}}", path),
                                             leaf != nullptr ? leaf->value.place : Place{});
@@ -325,6 +350,7 @@ Json Resolver::ranged(const SettingType& type, const std::string& path, const Tr
 }
 
 Json Resolver::freed(const SettingType& type, const std::string& path, const Gate& gate) {
+  note_freed(path);
   Axis axis{.name = path, .choices = type.domain.choices, .ordered = is_number(type.type), .from = 0, .to = 0,
             .integer = type.type == Type::integer, .log = type.domain.log, .step = type.domain.step};
   if (axis.choices.size() == 1) return axis.choices.front();

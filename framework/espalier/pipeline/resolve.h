@@ -35,6 +35,7 @@ class Resolver {
     std::string chain;
   };
 
+  Json groups();
   Json node(const std::string& name, bool free);
   Json settings(const Declaration& declaration, const std::string& prefix, bool free, const Gate& gate, const Json& defaults);
   Json value(const SettingType& type, const std::string& path, const std::string& prefix, bool free, const Gate& gate);
@@ -48,6 +49,7 @@ class Resolver {
   Json ranged(const SettingType& type, const std::string& path, const Tree& range, const Gate& gate);
   Json freed(const SettingType& type, const std::string& path, const Gate& gate);
   Json add_axis(Axis axis, const SettingType& type, const Gate& gate);
+  void note_freed(const std::string& path);
   bool is_free(const std::string& scope, bool free);
   const Leaf* use(const std::string& path);
   void check_ties();

@@ -48,8 +48,20 @@ std::map<std::string, Declaration> optimizers() {
                 beta("beta2", 0.999), weight_decay(0.0)}},
       {"adamw", {number("learning_rate", 1e-3, between_log(1e-5, 1e-1).within(0.0, 10.0), rate), beta("beta1", 0.9),
                  beta("beta2", 0.999), weight_decay(0.01)}},
+      {"muon", {number("learning_rate", 0.02, between_log(1e-3, 1.0).within(0.0, 1e3), "step size of filter banks"),
+                number("momentum", 0.95, one_of(0.6, 0.8, 0.9, 0.95).within(0.0, 0.9999), "share of the last step kept"),
+                boolean("nesterov", true, "look ahead by the momentum"), weight_decay(0.0),
+                integer("iterations", 5, legal(1, 20), "of Newton and Schulz, towards the nearest orthogonal matrix"),
+                boolean("fixed_norm", true, "filter banks keep their norm, the root of their number of filters"),
+                number("partner_learning_rate", 0.1, between_log(1e-3, 1.0).within(0.0, 1e5), "of sgd, which moves everything else"),
+                number("partner_momentum", 0.85, one_of(0.8, 0.85, 0.9).within(0.0, 0.9999), "of sgd")}},
   };
 }
+
+SettingType start(double fallback) {
+  return number("start", fallback, legal(0.0, 1.0), "share of the rate at which a warm-up begins");
+}
+SettingType end(double fallback) { return number("end", fallback, legal(0.0, 1.0), "share of the rate at which the training ends"); }
 
 SettingType warmup(double fallback) {
   return number("warmup", fallback, one_of(0.0, 0.05, 0.1, 0.2).within(0.0, 1.0), "fraction of the training with a rising rate");
@@ -58,9 +70,9 @@ SettingType warmup(double fallback) {
 std::map<std::string, Declaration> schedules() {
   return {
       {"constant", {warmup(0.0)}},
-      {"linear", {warmup(0.0)}},
-      {"cosine", {warmup(0.0)}},
-      {"one_cycle", {warmup(0.25)}},
+      {"linear", {warmup(0.0), start(0.0), end(0.0)}},
+      {"cosine", {warmup(0.0), start(0.0), end(0.0)}},
+      {"one_cycle", {warmup(0.25), start(0.04), end(1e-4)}},
       {"step", {number("every", 0.3, between(0.1, 0.5).within(0.001, 1.0), "fraction of the training between two drops"),
                 number("factor", 0.1, one_of(0.1, 0.2, 0.5).within(0.0, 1.0), "of the rate at each drop"), warmup(0.0)}},
   };
@@ -92,7 +104,9 @@ Catalogue::Catalogue(const Registry& registry) : registry_(&registry) {
   for (const Provided& provided : registry.provided()) kinds_[to_string(provided.kind)][provided.name] = provided.declaration;
   kinds_["optimizer"] = optimizers();
   kinds_["schedule"] = schedules();
-  kinds_["average"] = {{"none", {}}, {"ema", {number("decay", 0.999, legal(0.0, 0.999999), "share of the average kept each step")}}};
+  kinds_["average"] = {{"none", {}}, {"ema", {number("decay", 0.999, legal(0.0, 0.999999), "share of the average kept each step")}},
+                       {"lookahead", {integer("every", 5, legal(1, 1e6), "steps between two moves to the average"),
+                                      number("decay", 0.774, legal(0.0, 0.999999), "share of the average kept at a move at the end of the training")}}};
   kinds_["prepare step"] = prepare_steps();
   kinds_["column kind"] = column_kinds();
   kinds_["order"] = {{"fast", {}}, {"reproducible", {integer("lag", 4, legal(1, 1e6), "trials that a decision may not see")}}};
@@ -131,15 +145,33 @@ const Declaration& train_declaration() {
       integer("batch", 256, one_of(32, 64, 128, 256, 512).within(1, 1 << 20), "samples a step"),
       integer("accumulate", 1, legal(1, 1 << 16), "batches a step of the optimizer"),
       number("clip", 0.0, legal(0.0, kHuge), "greatest norm of the gradient; 0 is off"),
-      choice("optimizer", "sgd", "optimizer", {"sgd", "adam", "adamw"}, "how weights follow gradients"),
+      choice("optimizer", "sgd", "optimizer", {"sgd", "adam", "adamw", "muon"}, "how weights follow gradients"),
       choice("schedule", "cosine", "schedule", {"constant", "cosine", "one_cycle"}, "how the learning rate runs"),
-      choice("average", "none", "average", {"none", "ema"}, "average of the weights that is scored"),
+      choice("average", "none", "average", {"none", "ema", "lookahead"}, "average of the weights that is scored"),
+      word("test_views", "none", words({"none", "mirror", "mirror_shift"}), "views of a picture that final scores and predictions average"),
       word("score", "best", words({"best", "last"}), "the epoch whose weights are scored and kept"),
       word("device", "auto", words({"auto", "cpu", "cuda"}), "where to train"),
       word("precision", "auto", words({"auto", "float32", "bf16", "fp16"}), "of the arithmetic"),
       word("threads", "auto", {}, "of the processor; auto or an integer"),
   };
   return kTrain;
+}
+
+const Declaration& group_declaration() {
+  static const Declaration kGroup = {
+      word("part", "", {}, "path of a part of the network; default: all of it"),
+      list("role", Json::array(), word("item", Json(), words({"filter", "matrix", "bias", "norm_scale", "norm_bias"}), "a role"),
+           "roles of the weights; default: any"),
+  };
+  return kGroup;
+}
+
+const Declaration& scale_declaration() {
+  static const Declaration kScale = {
+      number("learning_rate", 1.0, between_log(0.01, 100.0).within(0.0, 1e6), "multiplies the optimizer's"),
+      number("weight_decay", 1.0, between_log(0.01, 100.0).within(0.0, 1e6), "multiplies the optimizer's"),
+  };
+  return kScale;
 }
 
 const Declaration& common_block_settings() {

@@ -31,6 +31,10 @@ class Catalogue {
 /// The keys of `train`.
 const Declaration& train_declaration();
 
+/// What a member of `train.groups` takes beside `scale`, and what `scale` multiplies.
+const Declaration& group_declaration();
+const Declaration& scale_declaration();
+
 /// The settings that every block has beside its own, and those of every head.
 const Declaration& common_block_settings();
 const Declaration& common_head_settings();

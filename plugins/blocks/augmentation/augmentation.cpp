@@ -17,7 +17,7 @@ struct Augmentation {
   };
 
   static Schema<Params> schema() {
-    return {{"flip", &Params::flip, one_of("horizontal", "none", "both"), "mirror half of the pictures"},
+    return {{"flip", &Params::flip, one_of("horizontal", "none", "both", "alternating"), "mirror half of the pictures; alternating: the other half in the next epoch"},
             {"translate", &Params::translate, one_of(0.0, 0.05, 0.1, 0.2).within(0.0, 0.5),
              "largest shift, fraction of the extent"},
             {"rotate", &Params::rotate, one_of(0.0, 0.03, 0.1).within(0.0, 0.5), "largest angle, fraction of a turn"},
@@ -28,7 +28,7 @@ struct Augmentation {
   }
 
   static Value build(Network& net, const Params& p, Value x) {
-    x = net.random_flip(x, p.flip != "none", p.flip == "both");
+    x = p.flip == "alternating" ? net.alternating_flip(x) : net.random_flip(x, p.flip != "none", p.flip == "both");
     x = net.random_translate(x, p.translate, p.translate);
     x = net.random_rotate(x, p.rotate);
     x = net.random_zoom(x, p.zoom);

@@ -17,7 +17,7 @@ struct ImageBlock {
   static Schema<Params> schema() {
     return {{"normalize", &Params::normalize, yes_or_no(), "mean 0 and deviation 1 per channel, else pixels in 0 to 1"},
             {"augment", &Params::augment, yes_or_no(), "mirrored and shifted views in training"},
-            {"family", &Params::family, {"vanilla", "resnet", "xception", "efficientnet"}, "the network"}};
+            {"family", &Params::family, {"vanilla", "resnet", "xception", "efficientnet", "whitened"}, "the network"}};
   }
 
   static Value build(Network& net, const Params& p, Value x) {

@@ -13,6 +13,8 @@ struct Classification {
     std::string pooling = "global_avg";
     double label_smoothing = 0.0;
     std::string class_weights = "none";
+    bool bias = true;
+    double logit_scale = 1.0;
   };
 
   static Schema<Params> schema() {
@@ -22,7 +24,9 @@ struct Classification {
         {"label_smoothing", &Params::label_smoothing, one_of(0.0, 0.1, 0.2, 0.3),
          "share of the target spread over all classes"},
         {"class_weights", &Params::class_weights, one_of("none", "balanced"),
-         "balanced: rare classes count as much as frequent ones"}};
+         "balanced: rare classes count as much as frequent ones"},
+        {"bias", &Params::bias, Domain{}, "add a bias to the logits"},
+        {"logit_scale", &Params::logit_scale, legal(1e-6, 1e3), "multiplies the logits; below 1 for features that are not averaged"}};
   }
 
   static std::vector<ColumnKind> accepts() { return {ColumnKind::class_label, ColumnKind::class_labels}; }
@@ -41,7 +45,8 @@ struct Classification {
     const bool binary = !several && target.names.size() == 2;
     x = net.dropout(features(net, p, x), p.dropout);
     HeadOutput out;
-    out.output = net.dense(x, binary ? 1 : static_cast<int64_t>(target.names.size()));
+    out.output = net.dense(x, binary ? 1 : static_cast<int64_t>(target.names.size()), p.bias);
+    if (p.logit_scale != 1.0) out.output = net.scale(out.output, p.logit_scale);
     out.loss = {{"name", several || binary ? "binary_cross_entropy" : "cross_entropy"},
                 {"label_smoothing", p.label_smoothing},
                 {"class_weights", p.class_weights}};

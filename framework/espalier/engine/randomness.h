@@ -1,0 +1,23 @@
+#pragma once
+
+#include "espalier/random.h"
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <span>
+
+namespace espalier::engine {
+
+/// What a pass draws from: seeded anew for every step, so that a training can go on from any step.
+struct Randomness {
+  Randomness(uint64_t augment_seed, uint64_t dropout_seed);
+  Random augment;
+  at::Generator dropout;
+  /// What is drawn once a sample and then kept through the epochs (alternating flips) depends on these.
+  std::span<const int64_t> rows = {};
+  int64_t epoch = 0;
+  uint64_t row_seed = 0;
+};
+
+}  // namespace espalier::engine

@@ -1,0 +1,218 @@
+#include "torch_catch.h"
+#include "espalier/engine/augment.h"
+#include "espalier/engine/losses_metrics.h"
+#include "espalier/engine/session.h"
+#include "espalier/engine/weights.h"
+#include "espalier/error.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <string>
+#include <tuple>
+#include <vector>
+
+using namespace espalier;
+using namespace espalier::engine;
+
+namespace {
+
+using at::Tensor;
+
+/// Pictures of bytes in which every pixel of a sample differs from its neighbours.
+Tensor some_pictures(int64_t samples = 16) {
+  const Tensor x = at::arange(samples * 2 * 7 * 6).mul(37).remainder(251).to(at::kFloat).view({samples, 2, 7, 6});
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+Tensor augmented(const std::string& op, const Json& set, const Tensor& x, uint64_t seed = 3) {
+  Random random(seed);
+  return augment(op, set, x, random);
+}
+
+/// Whether every picture is one of two.
+bool each_is_either(const Tensor& values, const Tensor& a, const Tensor& b) {
+  for (int64_t i = 0; i < values.size(0); ++i)
+    if (!values[i].equal(a[i]) && !values[i].equal(b[i])) return false;
+  return true;
+}
+
+/// A head's output on column "y" of a network without weights.
+struct Head {
+  Head(const Json& loss, const Json& decode, int64_t width) {
+    const Value x = net.input("x", {width}, "float32");
+    net.output({.head = "y", .target = "y", .layer = x.layer, .loss = loss, .decode = decode});
+  }
+  const Output& output() const { return net.outputs()[0]; }
+  Network net;
+};
+
+Json classes(int64_t count) {
+  Json names = Json::array();
+  for (int64_t i = 0; i < count; ++i) names.push_back("class" + std::to_string(i));
+  return {{"kind", "class"}, {"activation", "softmax"}, {"names", names}};
+}
+
+double loss_of(const Head& head, const Tensor& train_targets, const Tensor& values, const Tensor& targets) {
+  const Weights weights(head.net, 1);
+  return HeadLoss(head.output(), train_targets, weights, true)(values, targets).item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("weights begin with the moments of their initialisation and differ by seed") {
+  Network net;
+  const Value x = net.batch_norm(net.conv(net.input("x", {64, 8, 8}, "uint8"), {.filters = 128, .bias = true}));
+  net.dense(net.global_avg_pool(x), 300);
+  const Weights weights(net, 5);
+  const Tensor kaiming = weights.get(1, "weight"), glorot = weights.get(4, "weight");
+  CHECK(kaiming.mean().item<double>() == Approx(0.0).margin(1e-3));
+  CHECK(kaiming.std().item<double>() == Approx(std::sqrt(2.0 / (64 * 9))).epsilon(0.02));
+  const double limit = std::sqrt(6.0 / (128 + 300));
+  CHECK(glorot.std().item<double>() == Approx(limit / std::sqrt(3.0)).epsilon(0.02));
+  CHECK(glorot.abs().max().item<double>() <= limit);
+  CHECK(glorot.abs().max().item<double>() > 0.99 * limit);
+  const std::vector<std::tuple<int, const char*, double>> constants = {{1, "bias", 0.0}, {2, "weight", 1.0}, {2, "bias", 0.0},
+                                                                       {2, "running_mean", 0.0}, {2, "running_var", 1.0}, {4, "bias", 0.0}};
+  for (const auto& [layer, name, value] : constants)
+    CHECK(weights.get(layer, name).eq(value).all().item<bool>());
+  CHECK(Weights(net, 5).get(1, "weight").equal(kaiming));
+  CHECK_FALSE(Weights(net, 6).get(1, "weight").equal(kaiming));
+}
+
+TEST_CASE("a flip mirrors half of the pictures, and twice is not at all") {
+  const Tensor x = some_pictures(64);
+  const Json set = {{"horizontal", true}, {"vertical", false}};
+  const Tensor once = augmented("random_flip", set, x);
+  CHECK(each_is_either(once, x, x.flip(3)));
+  int64_t mirrored = 0;
+  for (int64_t i = 0; i < 64; ++i) mirrored += once[i].equal(x[i]) ? 0 : 1;
+  CHECK(mirrored > 16);
+  CHECK(mirrored < 48);
+  CHECK(augmented("random_flip", set, once).equal(x));
+  CHECK(augmented("random_flip", {{"horizontal", false}, {"vertical", false}}, x).equal(x));
+  CHECK(each_is_either(augmented("random_flip", {{"horizontal", false}, {"vertical", true}}, x), x, x.flip(2)));
+  // Nobody asked for a vertical one.
+  CHECK(each_is_either(augmented("random_flip", Json::object(), x), x, x.flip(3)));
+}
+
+TEST_CASE("a shift moves pictures by whole pixels and fills with what is there") {
+  const Tensor x = some_pictures();
+  const Tensor moved = augmented("random_translate", {{"height", 0.3}, {"width", 0.2}}, x);
+  const auto rows = static_cast<int64_t>(std::lround(0.3 * 7)), columns = static_cast<int64_t>(std::lround(0.2 * 6));
+  const Tensor wide = at::reflection_pad2d(x, {columns, columns, rows, rows});
+  for (int64_t i = 0; i < x.size(0); ++i) {
+    bool found = false;
+    for (int64_t y = 0; y <= 2 * rows; ++y)
+      for (int64_t k = 0; k <= 2 * columns; ++k) found = found || moved[i].equal(wide[i].narrow(1, y, 7).narrow(2, k, 6));
+    CHECK(found);
+  }
+  CHECK(augmented("random_translate", {{"height", 0.0}, {"width", 0.0}}, x).equal(x));
+  CHECK_FALSE(moved.equal(x));
+}
+
+TEST_CASE("turns, sizes and contrasts change pictures within their range, by seed, sample by sample") {
+  const auto [op, set, none] = GENERATE(table<std::string, Json, Json>({{"random_rotate", {{"fraction", 0.2}}, {{"fraction", 0.0}}},
+                                                                        {"random_zoom", {{"factor", 0.4}}, {{"factor", 0.0}}},
+                                                                        {"random_contrast", {{"factor", 0.8}}, {{"factor", 0.0}}}}));
+  CAPTURE(op);
+  const Tensor x = some_pictures();
+  const Tensor y = augmented(op, set, x);
+  CHECK(y.sizes() == x.sizes());
+  CHECK(y.min().item<double>() >= x.min().item<double>() - 1e-3);
+  CHECK(y.max().item<double>() <= x.max().item<double>() + 1e-3);
+  CHECK(at::allclose(augmented(op, none, x), x, 1e-4, 1e-2));
+  CHECK(augmented(op, set, x).equal(y));
+  CHECK_FALSE(augmented(op, set, x, 4).equal(y));
+  const Tensor alike = x.narrow(0, 0, 1).repeat({4, 1, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
+  const Tensor views = augmented(op, set, alike);
+  CHECK_FALSE(views[0].equal(views[1]));
+}
+
+TEST_CASE("a quarter turn is the one of LibTorch") {
+  const Tensor x = some_pictures(1).narrow(2, 0, 6).contiguous(at::MemoryFormat::ChannelsLast);
+  // Of the turns that a seed draws, one close to a quarter is as good as rot90 but for a little blur.
+  double nearest = 1e9;
+  for (uint64_t seed = 0; seed < 400; ++seed) {
+    const Tensor turned = augmented("random_rotate", {{"fraction", 0.25}}, x, seed);
+    nearest = std::min(nearest, (turned - x.rot90(1, {2, 3})).abs().mean().item<double>());
+  }
+  CHECK(nearest < 3.0);
+}
+
+TEST_CASE("evaluation leaves pictures as they are") {
+  Network net;
+  Value out = net.random_flip(net.input("x", {2, 7, 6}, "uint8"), true, true);
+  out = net.random_contrast(net.random_zoom(net.random_rotate(net.random_translate(out, 0.2, 0.2), 0.2), 0.2), 0.5);
+  const Weights weights(net, 1);
+  const Executor executor(net, weights, false);
+  const Tensor x = some_pictures();
+  CHECK(executor.run({{"x", x}}, {out.layer}, nullptr)[0].equal(x));
+  Randomness randomness(1, 2);
+  CHECK_FALSE(executor.run({{"x", x}}, {out.layer}, &randomness)[0].equal(x));
+}
+
+TEST_CASE("balanced classes weigh the same in sum, however rare") {
+  const Json loss = {{"name", "cross_entropy"}, {"class_weights", "balanced"}};
+  const Tensor targets = at::tensor({0, 0, 0, 1}, at::kLong);
+  const Tensor values = at::tensor({1.0F, 0.0F, 1.0F, 0.0F, 1.0F, 0.0F, 1.0F, 0.0F}).view({4, 2});
+  const double right = std::log(1.0 + std::exp(-1.0)), wrong = std::log(1.0 + std::exp(1.0));
+  CHECK(loss_of(Head(loss, classes(2), 2), targets, values, targets) == Approx(0.5 * right + 0.5 * wrong));
+  CHECK(loss_of(Head({{"name", "cross_entropy"}}, classes(2), 2), targets, values, targets) == Approx(0.75 * right + 0.25 * wrong));
+  // One logit: the one positive weighs as much as the three negatives.
+  const Json binary = {{"kind", "class"}, {"activation", "sigmoid"}, {"names", {"no", "yes"}}};
+  const Tensor logits = at::full({4, 1}, -1.0);
+  CHECK(loss_of(Head({{"name", "binary_cross_entropy"}, {"class_weights", "balanced"}}, binary, 1), targets, logits, targets) ==
+        Approx((3.0 * right + 3.0 * wrong) / 4.0));
+}
+
+TEST_CASE("smoothed labels share a part with the other classes") {
+  const Tensor values = at::tensor({2.0F, -1.0F, 0.5F}).view({1, 3});
+  const Tensor target = at::tensor({1}, at::kLong);
+  const Tensor logs = at::log_softmax(values, 1);
+  const double expected = -(0.9 * logs[0][1].item<double>() + 0.1 * logs.mean().item<double>());
+  CHECK(loss_of(Head({{"name", "cross_entropy"}, {"label_smoothing", 0.1}}, classes(3), 3), target, values, target) == Approx(expected));
+  const Json binary = {{"kind", "class"}, {"activation", "sigmoid"}, {"names", {"no", "yes"}}};
+  const double no = std::log(1.0 + std::exp(1.5)), yes = std::log(1.0 + std::exp(-1.5));
+  CHECK(loss_of(Head({{"name", "binary_cross_entropy"}, {"label_smoothing", 0.2}}, binary, 1), target, at::full({1, 1}, 1.5), target) ==
+        Approx(0.9 * yes + 0.1 * no));
+}
+
+TEST_CASE("samples without a target do not count") {
+  const Tensor values = at::tensor({1.0F, 0.0F, 0.0F, 5.0F}).view({2, 2});
+  const Tensor one = at::tensor({0, -1}, at::kLong);
+  const Head head({{"name", "cross_entropy"}}, classes(2), 2);
+  CHECK(loss_of(head, one, values, one) == Approx(std::log(1.0 + std::exp(-1.0))));
+  const Tensor none = at::tensor({-1, -1}, at::kLong);
+  CHECK(loss_of(head, one, values, none) == 0.0);
+  const Weights weights(head.net, 1);
+  HeadScores scores(head.output(), weights);
+  scores.add(values, none);
+  CHECK(scores.metrics().empty());
+  scores.add(values, one);
+  CHECK(scores.metrics().at("accuracy") == 1.0);
+}
+
+TEST_CASE("numbers are trained in deviations and scored in their own units") {
+  const Head head({{"name", "mse"}}, {{"kind", "numbers"}, {"names", {"a", "b"}}}, 2);
+  const Weights weights(head.net, 1);
+  const Tensor targets = at::tensor({10.0F, 1.0F, 30.0F, 3.0F}).view({2, 2});
+  const HeadLoss loss(head.output(), targets, weights, true);
+  CHECK(weights.get("target.y.mean").equal(at::tensor({20.0F, 2.0F})));
+  CHECK(weights.get("target.y.std").equal(at::tensor({10.0F, 1.0F})));
+  CHECK(loss(at::zeros({2, 2}), targets).item<double>() == Approx(1.0));
+  HeadScores scores(head.output(), weights);
+  scores.add(at::tensor({-1.0F, -1.0F, 1.0F, 2.0F}).view({2, 2}), targets);
+  CHECK(scores.metrics().at("mse").get<double>() == Approx(0.25));
+  CHECK(decode(head.output(), at::ones({1, 2}), weights).equal(at::tensor({30.0F, 3.0F}).view({1, 2})));
+  CHECK(baseline(head.output(), targets, targets).at("mse").get<double>() == Approx((100.0 + 1.0) / 2));
+}
+
+TEST_CASE("what the machine does not have is refused when asked for") {
+  CHECK(uses_bf16("auto", true));
+  CHECK_FALSE(uses_bf16("auto", false));
+  CHECK_FALSE(uses_bf16("float32", true));
+  CHECK(uses_bf16("bf16", true));
+  CHECK_THROWS_AS(uses_bf16("bf16", false), Error);
+  CHECK_THROWS_AS(uses_bf16("fp16", true), Error);
+}
