@@ -70,6 +70,21 @@ TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
   cut_short(SIGKILL, "checkpoint", folder.path() / "killed");
 }
 
+TEST_CASE("averages of weights are gone on with") {
+  const Json average = GENERATE(Json{{"name", "ema"}, {"decay", 0.9}}, Json{{"name", "lookahead"}, {"every", 3}, {"decay", 0.7}});
+  CAPTURE(average.dump());
+  const Folder folder;
+  Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
+  job["trial"]["train"]["average"] = average;
+  REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
+  Json part = writing_to(job, folder.path() / "parts");
+  part["attempt"]["until"] = 2;
+  const Outcome first = run_trainer(part, folder.path() / "parts");
+  part["attempt"]["until"] = nullptr;
+  REQUIRE(run_trainer(going_on_from(part, first), folder.path() / "parts").exit_code == 0);
+  CHECK(bytes_of(folder.path() / "parts" / "epoch-0004.ckpt") == bytes_of(folder.path() / "whole" / "epoch-0004.ckpt"));
+}
+
 TEST_CASE("where a checkpoint is damaged, training goes on from the one before and says so") {
   const Folder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "d");

@@ -3,6 +3,7 @@
 #include "espalier/cli/studies.h"
 #include "espalier/cli/terminal.h"
 #include "espalier/network/analysis.h"
+#include "espalier/pipeline/names.h"
 
 #include <fmt/format.h>
 
@@ -33,8 +34,8 @@ int check(const Call& call) {
     return 0;
   }
   print_notes(pipeline);
-  fmt::print("{}: no mistakes; {} nodes, {} searched settings\n", pipeline.file.string(), pipeline.order.size(),
-             pipeline.space.axes.size());
+  fmt::print("{}: no mistakes; {}, {}\n", pipeline.file.string(), counted(pipeline.order.size(), "node"),
+             counted(pipeline.space.axes.size(), "searched setting"));
   return 0;
 }
 
@@ -103,7 +104,7 @@ int plan(const Call& call) {
   const double size = pipeline.space.size();
   const size_t count = pipeline.space.axes.size();
   if (count == 0) fmt::print("space: nothing is searched\n");
-  else fmt::print("space: {} configurations of {} searched setting{}\n", count_in_full(size), count, count == 1 ? "" : "s");
+  else fmt::print("space: {} configurations of {}\n", count_in_full(size), counted(count, "searched setting"));
   if (!pipeline.space.axes.empty()) fmt::print("{}", space_outline(pipeline.space, width));
   fmt::print("\nnetwork of the first configuration\n{}\n", summary(network, width));
   fmt::print("parameters: {} ({} more are kept, not trained)\n", total.parameters, total.buffers);

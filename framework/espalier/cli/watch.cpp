@@ -148,7 +148,7 @@ void Watch::on_trial_start(const TrialRecord& trial, int64_t planned) {
   curve_.clear();
   if (live_) return draw_trial();
   std::vector<std::string> words = settings_in_short(space_, trial.settings);
-  if (words.empty()) words.emplace_back(space_.axes.empty() ? "nothing is searched" : "the first configuration");
+  if (words.empty()) words.emplace_back(space_.axes.empty() ? "nothing is searched" : "every setting at its default");
   say_words(title(trial) + ":", words);
   if (trial.epochs > 0) say(fmt::format("  goes on after {} epochs", format_number(trial.epochs)));
 }

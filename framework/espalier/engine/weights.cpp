@@ -1,6 +1,7 @@
 #include "espalier/engine/weights.h"
 
 #include "espalier/error.h"
+#include "espalier/network/analysis.h"
 #include "espalier/random.h"
 
 #include <algorithm>
@@ -62,15 +63,6 @@ void initialise(const Weight& weight, at::Tensor& tensor, uint64_t seed) {
     fail("E0412", "no initialisation is called '" + weight.init + "'",
          "kaiming, kaiming_uniform, dirac, glorot, unit_deviation, whitening, zeros and ones are there");
   }
-}
-
-/// A weight is of a group if it lies in its part of the network and has one of its roles; what a group leaves out is any.
-bool belongs(const Entry& entry, const Json& group) {
-  const std::string part = group.value("part", std::string());
-  if (!part.empty() && entry.from != part && !entry.from.starts_with(part + "/")) return false;
-  const Json roles = group.value("role", Json());
-  if (roles.is_null() || (roles.is_array() && roles.empty())) return true;
-  return roles.is_string() ? roles == Json(entry.role) : std::find(roles.begin(), roles.end(), Json(entry.role)) != roles.end();
 }
 
 std::string key_of(int layer, const std::string& name) { return std::to_string(layer) + "." + name; }
@@ -153,7 +145,7 @@ std::vector<Segment> Weights::segments(const Json& groups) const {
       segment.count = count;
     }
     for (const Json& group : groups) {
-      if (!belongs(entry, group)) continue;
+      if (!in_group(entry.from, entry.role, group)) continue;
       const Json scale = group.value("scale", Json::object());
       segment.learning_rate *= scale.value("learning_rate", 1.0);
       segment.weight_decay *= scale.value("weight_decay", 1.0);

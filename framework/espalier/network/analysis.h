@@ -19,6 +19,10 @@ struct Cost {
 Cost cost(const Layer& layer, const Network& net);
 Cost cost(const Network& net);
 
+/// Whether a weight of `role` that the part `from` emitted is of a group {"part", "role"} of `train.groups`: what a group
+/// leaves out is any.
+bool in_group(const std::string& from, const std::string& role, const Json& group);
+
 /// The table that Keras prints: layer (op), output shape, parameters, inputs where not sequential, and totals.
 /// `width` is the terminal's; nothing is cut that matters.
 std::string summary(const Network& net, int width = 80);

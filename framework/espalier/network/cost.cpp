@@ -1,6 +1,8 @@
 #include "espalier/network/analysis.h"
 #include "espalier/network/operations.h"
 
+#include <algorithm>
+
 namespace espalier {
 
 Cost cost(const Layer& layer, const Network& net) {
@@ -28,6 +30,13 @@ Cost cost(const Network& net) {
     sum.activation_bytes += one.activation_bytes;
   }
   return sum;
+}
+
+bool in_group(const std::string& from, const std::string& role, const Json& group) {
+  const std::string part = group.value("part", std::string());
+  if (!part.empty() && from != part && !from.starts_with(part + "/")) return false;
+  const Json roles = group.value("role", Json::array());
+  return roles.empty() || std::find(roles.begin(), roles.end(), Json(role)) != roles.end();
 }
 
 }  // namespace espalier

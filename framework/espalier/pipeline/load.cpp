@@ -1,3 +1,4 @@
+#include "espalier/network/analysis.h"
 #include "espalier/pipeline/build.h"
 #include "espalier/pipeline/graph.h"
 #include "espalier/pipeline/layer.h"
@@ -31,6 +32,29 @@ bool sketch(Pipeline& pipeline, const Assignments& assignments, const Registry& 
   }
 }
 
+/// A group of weights that holds none would change nothing unseen. Parts that a choice may bring are left to the trials.
+void check_groups(const Pipeline& pipeline, const Network& network, const Assignments& assignments, Problems& problems) {
+  std::vector<std::string> parts;
+  for (const Layer& layer : network.layers())
+    for (const Weight& weight : layer.weights)
+      if (weight.role != "buffer" && (parts.empty() || parts.back() != layer.from)) parts.push_back(layer.from);
+  const Json groups = pipeline.resolved.at("train").value("groups", Json::object());
+  for (const auto& [name, group] : groups.items()) {
+    const auto holds = [&, &group = group](const Layer& layer) {
+      return std::ranges::any_of(layer.weights, [&](const Weight& weight) { return weight.role != "buffer" && in_group(layer.from, weight.role, group); });
+    };
+    if (std::ranges::any_of(network.layers(), holds)) continue;
+    const std::string part = group.at("part").get<std::string>();
+    const std::string node = part.substr(0, part.find('/'));
+    const bool searched = std::ranges::any_of(pipeline.space.axes, [&](const Axis& axis) { return axis.name.starts_with(node + "."); });
+    if (searched && pipeline.resolved.at("graph").contains(node)) continue;
+    const Leaf* leaf = assignments.find(fmt::format("train.groups.{}.{}", name, part.empty() ? "role.0" : "part"));
+    const std::string near = nearest(part, parts);
+    problems.add("E0210", fmt::format("no trained weight is in group '{}'", name), leaf != nullptr ? leaf->value.place : Place{},
+                 near.empty() || near == part ? "" : fmt::format("did you mean '{}'?", near), {"parts with weights: " + join(parts)});
+  }
+}
+
 /// Builds the first configuration: clashes of shapes are told at the node that cannot be built.
 std::string build_first(Pipeline& pipeline, const Assignments& assignments, const Registry& registry, Problems& problems) {
   const Network network = build_network(pipeline, first_settings(pipeline.space), registry, [&](const std::string& node, const Error& error) {
@@ -41,6 +65,7 @@ std::string build_first(Pipeline& pipeline, const Assignments& assignments, cons
       problems.add(std::move(problem));
     }
   });
+  check_groups(pipeline, network, assignments, problems);
   if (network.outputs().size() != 1) return "val_loss";
   const Output& only = network.outputs().front();
   return only.metrics.empty() ? "val_loss" : "val_" + only.metrics.front();

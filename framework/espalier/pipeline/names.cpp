@@ -39,4 +39,6 @@ std::string name_below(const std::string& name, const std::string& parent, const
   return out;
 }
 
+std::string counted(size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); }
+
 }  // namespace espalier

@@ -13,4 +13,7 @@ std::map<std::string, std::string> short_names(const std::vector<std::string>& n
 /// A setting's name below the one that it hangs on: `depth` for `trunk.resnet.depth` while `trunk.block` is resnet.
 std::string name_below(const std::string& name, const std::string& parent, const std::string& value);
 
+/// "1 setting", "3 settings".
+std::string counted(size_t count, const std::string& noun);
+
 }  // namespace espalier

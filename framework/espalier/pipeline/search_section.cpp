@@ -1,4 +1,5 @@
 #include "espalier/pipeline/layer.h"
+#include "espalier/pipeline/names.h"
 #include "espalier/pipeline/scalars.h"
 #include "espalier/pipeline/sections.h"
 #include "espalier/spec/expression.h"
@@ -99,7 +100,7 @@ void SectionReader::check_validation() {
                                        pipeline_.folds, pipeline_.folds), place("search.refit"));
   if (pipeline_.resolved["data"]["split"].value("validation", Json()) != "none") return;
   if (!pipeline_.space.axes.empty())
-    problems_.add("E0409", fmt::format("without validation nothing can be searched, and {} settings are", pipeline_.space.axes.size()),
+    problems_.add("E0409", fmt::format("without validation nothing can be searched; the pipeline searches {}", counted(pipeline_.space.axes.size(), "setting")),
                   place("data.split.validation"), "give data.split.validation a share such as 0.2");
   if (!pipeline_.resolved["train"].value("epochs", Json()).is_number())
     problems_.add("E0409", "without validation 'epochs: auto' has no score to stop by; give a number of epochs", place("train.epochs"));
@@ -179,8 +180,8 @@ void SectionReader::budget() {
   if (search.budget_epochs > 0) out["epochs"] = search.budget_epochs;
   if (pipeline_.space.axes.empty() || assignments_.any_below("search.budget")) return;
   const Leaf* at = assignments_.find(pipeline_.space.axes.front().name);
-  problems_.add("E0406", fmt::format("{} settings are searched, but there is no budget; write search: {{budget: {{trials: 20}}}} or {{time: 10m}}",
-                                     pipeline_.space.axes.size()), at != nullptr ? at->value.place : Place{});
+  problems_.add("E0406", fmt::format("{} searched, but there is no budget; write search: {{budget: {{trials: 20}}}} or {{time: 10m}}",
+                                     counted(pipeline_.space.axes.size(), "setting") + (pipeline_.space.axes.size() == 1 ? " is" : " are")), at != nullptr ? at->value.place : Place{});
 }
 
 void SectionReader::run() {

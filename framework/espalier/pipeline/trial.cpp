@@ -30,12 +30,12 @@ Json trainer_settings(const Json& train) {
   if (out["schedule"].contains("every")) out["schedule"]["every"] = out["schedule"]["every"].get<double>() * length;
   // 0: as many threads as there are processors.
   if (!train.at("threads").is_number()) out["threads"] = 0;
-  Json groups = Json::array();
-  for (const auto& [name, group] : train.value("groups", Json::object()).items()) {
-    groups.push_back(group);
-    if (group.contains("optimizer")) groups.back()["optimizer"] = named(group["optimizer"]);
+  const Json groups = train.value("groups", Json::object());
+  out["groups"] = Json::array();
+  for (const auto& [name, group] : groups.items()) {
+    out["groups"].push_back(group);
+    if (group.contains("optimizer")) out["groups"].back()["optimizer"] = named(group["optimizer"]);
   }
-  out["groups"] = groups;
   const Json average = named(train.at("average"));
   out["average"] = average.at("name") == "none" ? Json("none") : average;
   return out;

@@ -1,0 +1,50 @@
+"""A whole `espalier run` of a pipeline with several seeds: wall seconds, search and test scores, mean and spread."""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run_once(arguments, seed, folder):
+    program = pathlib.Path(arguments.build) / "bin" / "espalier"
+    command = [program, "run", arguments.pipeline, f"seed={seed}", "--json", *arguments.override]
+    begin = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
+    seconds = time.perf_counter() - begin
+    if done.returncode != 0:
+        raise SystemExit(f"seed {seed} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    scores = [json.loads(path.read_text()) for path in folder.glob("studies/*/best/scores.json")]
+    return seconds, {kind: {name: value for name, value in part.items() if isinstance(value, (int, float))} for kind, part in scores[0].items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/bench recipe", description=__doc__)
+    parser.add_argument("pipeline")
+    parser.add_argument("override", nargs="*", help="k=v overrides of the pipeline")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (3)")
+    parser.add_argument("--build", default=str(ROOT / "build" / "release"))
+    arguments = parser.parse_args()
+    if pathlib.Path(arguments.pipeline).exists():
+        arguments.pipeline = str(pathlib.Path(arguments.pipeline).resolve())
+    rows = []
+    for seed in range(1, arguments.seeds + 1):
+        with tempfile.TemporaryDirectory() as name:
+            seconds, scores = run_once(arguments, seed, pathlib.Path(name))
+        rows.append((seconds, scores))
+        print(f"seed {seed}: {seconds:.1f} s  {json.dumps(scores)}", flush=True)
+    print(f"seconds: mean {statistics.mean(row[0] for row in rows):.1f}, max {max(row[0] for row in rows):.1f}")
+    tests = [row[1].get("test", {}) for row in rows]
+    for name in sorted(set.intersection(*(set(test) for test in tests))):
+        values = [test[name] for test in tests]
+        spread = f"{statistics.stdev(values):.4f}" if len(values) > 1 else "-"
+        print(f"{name}: mean {statistics.mean(values):.4f}, deviation {spread}, n = {len(values)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
