@@ -18,7 +18,7 @@ done
 "$work/prefix/bin/espalier" --help >/dev/null
 
 cp -r "$source/tests/install/stranger" "$work/stranger"
-cmake -S "$work/stranger" -B "$work/stranger/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release
+cmake -G Ninja -S "$work/stranger" -B "$work/stranger/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build "$work/stranger/build"
 ctest --test-dir "$work/stranger/build" --output-on-failure --no-tests=error
 
