@@ -57,10 +57,6 @@ const SettingType* find_setting(const Declaration& declaration, const std::strin
   return nullptr;
 }
 
-bool is_group(const std::string& prefix) {
-  return prefix.rfind("train.groups.", 0) == 0 && prefix.find('.', std::string("train.groups.").size()) == std::string::npos;
-}
-
 bool is_scope_word(const Tree& tree) { return tree.is_scalar() && (tree.text == "all" || tree.text == "none"); }
 
 }  // namespace
@@ -242,10 +238,6 @@ void LayerReader::settings(const Declaration& declaration, const std::string& pr
       store(path, member.value, true);
     } else if (path == "train.groups") {
       groups(member.value);
-    } else if (member.key == "optimizer" && is_group(prefix)) {
-      if (!take_away(path, member.value)) choice("optimizer", path, path + ".", member.value);
-    } else if (member.key == "scale" && is_group(prefix)) {
-      settings(scale_declaration(), path, member.value, "scale");
     } else if (const SettingType* type = find_setting(declaration, member.key)) {
       setting(*type, path, path + ".", member.value);
     } else if (prefix == "train" && (member.key == "mix" || member.key == "sample_weight")) {
@@ -268,7 +260,10 @@ void LayerReader::groups(const Tree& tree) {
       problems_.add("E0204", fmt::format("'{}' cannot be the name of a group: a name is a to z, 0 to 9 and _, and begins with a letter",
                                          member.key), member.place);
     } else if (!take_away(path, member.value)) {
-      settings(group_declaration(), path, member.value, fmt::format("group '{}'", member.key));
+      Tree own = member.value;
+      std::erase_if(own.members, [](const Member& of) { return of.key == "scale"; });
+      settings(group_declaration(), path, own, fmt::format("group '{}'", member.key));
+      if (const Tree* scale = member.value.find("scale")) settings(scale_declaration(), path + ".scale", *scale, "scale");
     }
   }
 }

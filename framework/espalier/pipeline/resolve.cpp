@@ -75,11 +75,10 @@ Json Resolver::groups() {
   Json out = Json::object();
   for (const std::string& name : assignments_.children("train.groups")) {
     const std::string path = "train.groups." + name;
-    Json group = settings(group_declaration(), path, false, {}, Json::object());
-    group["scale"] = settings(scale_declaration(), path + ".scale", false, {}, Json::object());
-    const SettingType optimizer{.name = "optimizer", .type = Type::choice, .fallback = {}, .domain = {}, .doc = {}, .options = {}, .kind = "optimizer"};
-    if (assignments_.find(path + ".optimizer") != nullptr) group["optimizer"] = value(optimizer, path + ".optimizer", path + ".optimizer.", false, {});
-    out[name] = group;
+    Declaration declared = group_declaration();
+    if (assignments_.find(path + ".optimizer") == nullptr) std::erase_if(declared, [](const SettingType& type) { return type.name == "optimizer"; });
+    out[name] = settings(declared, path, false, {}, Json::object());
+    out[name]["scale"] = settings(scale_declaration(), path + ".scale", false, {}, Json::object());
   }
   return out;
 }

@@ -159,10 +159,14 @@ Json json_schema(const Registry& registry, const std::vector<std::string>& datas
       for (const std::string& kind : {type.kind, type.item.empty() ? std::string() : type.item[0].kind})
         if (!kind.empty() && !definitions.contains(definition_name("any", kind))) definitions[definition_name("any", kind)] = words;
   const Json paths = {{"type", Json::array({"string", "array"})}, {"items", {{"type", "string"}}}};
+  Json group = settings_schema(group_declaration());
+  group["properties"]["scale"] = settings_schema(scale_declaration());
+  Json train = settings_schema(train_declaration());
+  train["properties"]["groups"] = {{"type", "object"}, {"additionalProperties", group}};
   Json out = object_of({{"data", data_schema(datasets)},
                         {"graph", {{"type", "object"}, {"properties", {{"tune", {{"enum", Json::array({"all", "none"})}}}}},
                                    {"additionalProperties", node_schema(catalogue)}}},
-                        {"train", settings_schema(train_declaration())}, {"search", search_schema()}, {"include", paths},
+                        {"train", train}, {"search", search_schema()}, {"include", paths},
                         {"variants", {{"type", "object"}}}, {"run", {{"type", "object"}}}, {"seed", {{"type", "integer"}, {"minimum", 0}}}});
   out["$schema"] = "https://json-schema.org/draft/2020-12/schema";
   out["title"] = "espalier pipeline";

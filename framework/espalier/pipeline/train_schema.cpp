@@ -162,6 +162,8 @@ const Declaration& group_declaration() {
       word("part", "", {}, "path of a part of the network; default: all of it"),
       list("role", Json::array(), word("item", Json(), words({"filter", "matrix", "bias", "norm_scale", "norm_bias"}), "a role"),
            "roles of the weights; default: any"),
+      {.name = "optimizer", .type = Type::choice, .fallback = {}, .domain = {}, .doc = "of its own, where one is written", .options = {},
+       .kind = "optimizer"},
   };
   return kGroup;
 }
