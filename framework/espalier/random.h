@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace espalier {
 
@@ -25,5 +28,11 @@ class Random {
  private:
   uint64_t state_;
 };
+
+/// Every order is equally likely (Fisher and Yates, from the end).
+template <class T>
+void shuffle(std::vector<T>& items, Random& random) {
+  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+}
 
 }  // namespace espalier

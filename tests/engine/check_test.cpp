@@ -11,7 +11,7 @@ namespace {
 
 /// What the trainer's check says of a network.
 std::vector<std::string> wrong_with(const Json& network) {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Json job = {{"do", "check"}, {"trial", {{"train", {{"threads", 1}}}, {"networks", {{{"name", "it"}, {"network", network}}}}}},
                     {"attempt", Json::object()}};
   const Outcome outcome = run_trainer(job, folder.path());

@@ -16,14 +16,14 @@ Output output_of(const std::string& column, Value layer, const Json& loss, const
           .metrics = {decode.at("kind") == "number" || decode.at("kind") == "numbers" ? "mse" : "accuracy"}, .decode = decode};
 }
 
-Json data_with(const Folder& folder, const std::vector<std::string>& targets) {
+Json data_with(const TemporaryFolder& folder, const std::vector<std::string>& targets) {
   Json data = make_data(folder.path() / "data");
   data["targets"] = Json::object();
   for (const std::string& target : targets) data["targets"][target] = target;
   return data;
 }
 
-Json trained_and_scored(const Folder& folder, Json job) {
+Json trained_and_scored(const TemporaryFolder& folder, Json job) {
   job["trial"]["train"]["epochs"] = {{"count", 20}};
   job = writing_to(job, folder.path() / "t");
   const Outcome trained = run_trainer(job, folder.path() / "t");
@@ -36,7 +36,7 @@ Json trained_and_scored(const Folder& folder, Json job) {
 
 /// Scores of one head on made pictures.
 Json scores_of(const std::string& column, int64_t units, const Json& loss, const Json& decode) {
-  const Folder folder;
+  const TemporaryFolder folder;
   Network net;
   net.output(output_of(column, net.dense(trunk(net), units), loss, decode));
   return trained_and_scored(folder, job_for(data_with(folder, {column}), net.to_json(), "val_loss", false));
@@ -76,7 +76,7 @@ TEST_CASE("several numbers are standardised one by one") {
 
 TEST_CASE("two inputs meet, and two heads weigh as they are told") {
   const std::string how = GENERATE("add", "concat");
-  const Folder folder;
+  const TemporaryFolder folder;
   Network net;
   const Value pixels = net.dense(trunk(net), 8);
   const Value extra = net.dense(net.input("extra", {3}, "float32"), 8);

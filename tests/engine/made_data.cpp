@@ -77,14 +77,4 @@ Json make_data(const fs::path& folder) {
           {"targets", {{"label", "label"}}}};
 }
 
-Folder::Folder() {
-  std::string name = (fs::temp_directory_path() / "espalier-test-XXXXXX").string();
-  path_ = mkdtemp(name.data());
-}
-
-Folder::~Folder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 }  // namespace espalier::test

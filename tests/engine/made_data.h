@@ -1,5 +1,6 @@
 #pragma once
 
+#include "espalier/data/files.h"
 #include "espalier/json.h"
 
 #include <filesystem>
@@ -10,18 +11,5 @@ namespace espalier::test {
 /// which half is bright, "light" one of three classes, "marks" two labels at once ("right", "light"), "brightness" the mean
 /// of the picture, "pair" two numbers, "extra" a vector of three as a second input. Returns a trial's "data".
 Json make_data(const std::filesystem::path& folder);
-
-/// A folder of its own, removed at the end.
-class Folder {
- public:
-  Folder();
-  ~Folder();
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace espalier::test

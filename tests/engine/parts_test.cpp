@@ -26,8 +26,8 @@ Tensor some_pictures(int64_t samples = 16) {
 }
 
 Tensor augmented(const std::string& op, const Json& set, const Tensor& x, uint64_t seed = 3) {
-  Random random(seed);
-  return augment(op, set, x, random);
+  Randomness randomness(seed, seed);
+  return augment(op, set, x, randomness);
 }
 
 /// Whether every picture is one of two.

@@ -67,7 +67,7 @@ TEST_CASE("views have shares of one whole, and a mirrored mirror is the picture"
 }
 
 TEST_CASE("whitened patches of the training split have the unit as second moments") {
-  const test::Folder folder;
+  const TemporaryFolder folder;
   const Json data = test::make_data(folder.path());
   Network net;
   const Value x = net.normalize(net.input("image", {1, 8, 8}, "uint8"));

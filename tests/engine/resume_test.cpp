@@ -31,7 +31,7 @@ void damage(const std::filesystem::path& file, size_t at) {
 }  // namespace
 
 TEST_CASE("a training in two parts gives the same bytes as one in one") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
   REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
   Json part = writing_to(job, folder.path() / "parts");
@@ -50,7 +50,7 @@ TEST_CASE("a training in two parts gives the same bytes as one in one") {
 TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
   const auto [optimizer, epochs] = GENERATE(table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}, {kMuon, kFour}}));
   CAPTURE(optimizer.dump(), epochs.dump());
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false);
   job["trial"]["train"]["optimizer"] = optimizer;
   job["trial"]["train"]["epochs"] = epochs;
@@ -73,7 +73,7 @@ TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
 TEST_CASE("averages of weights are gone on with") {
   const Json average = GENERATE(Json{{"name", "ema"}, {"decay", 0.9}}, Json{{"name", "lookahead"}, {"every", 3}, {"decay", 0.7}});
   CAPTURE(average.dump());
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
   job["trial"]["train"]["average"] = average;
   REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
@@ -86,7 +86,7 @@ TEST_CASE("averages of weights are gone on with") {
 }
 
 TEST_CASE("where a checkpoint is damaged, training goes on from the one before and says so") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "d");
   const Outcome whole = run_trainer(job, folder.path() / "d");
   REQUIRE(whole.exit_code == 0);
@@ -119,7 +119,7 @@ TEST_CASE("where a checkpoint is damaged, training goes on from the one before a
 }
 
 TEST_CASE("a checkpoint that is damaged and alone is refused") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "x");
   const std::filesystem::path broken = folder.path() / "broken.ckpt";
   std::ofstream(broken) << "this is no checkpoint";

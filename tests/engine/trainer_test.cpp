@@ -25,7 +25,7 @@ Json plain_network() {
 }  // namespace
 
 TEST_CASE("a network learns made pictures, and evaluating it gives its scores again") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true), folder.path() / "a");
   const Outcome trained = run_trainer(job, folder.path() / "a");
   REQUIRE(trained.exit_code == 0);
@@ -44,7 +44,7 @@ TEST_CASE("a network learns made pictures, and evaluating it gives its scores ag
 }
 
 TEST_CASE("numbers are learned in standardised units and scored in their own") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json data = make_data(folder.path() / "data");
   data["targets"] = {{"brightness", "brightness"}};
   Json job = writing_to(job_for(data, number_network(), "val_mse", false), folder.path() / "n");
@@ -61,7 +61,7 @@ TEST_CASE("numbers are learned in standardised units and scored in their own") {
 }
 
 TEST_CASE("a loss that is no number fails with its cause") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true), folder.path() / "x");
   job["trial"]["train"]["optimizer"] = {{"name", "sgd"}, {"learning_rate", 1e38}};
   job["trial"]["train"]["schedule"] = {{"name", "constant"}};
@@ -71,7 +71,7 @@ TEST_CASE("a loss that is no number fails with its cause") {
 }
 
 TEST_CASE("epochs end by themselves when nothing is bettered, and the best weights are kept") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "e");
   job["trial"]["train"]["epochs"] = {{"max", 40}, {"patience", 3}, {"min_delta", 1e6}};
   const Outcome impatient = run_trainer(job, folder.path() / "e");
@@ -93,7 +93,7 @@ TEST_CASE("epochs end by themselves when nothing is bettered, and the best weigh
 }
 
 TEST_CASE("two half batches move the weights as one whole batch does") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), plain_network(), "val_loss", false), folder.path() / "a");
   job["trial"]["train"]["optimizer"] = {{"name", "sgd"}, {"learning_rate", 0.1}};
   const Outcome whole = run_trainer(job, folder.path() / "a");
@@ -109,7 +109,7 @@ TEST_CASE("two half batches move the weights as one whole batch does") {
 }
 
 TEST_CASE("a clipped gradient moves the weights less") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), plain_network(), "val_loss", false), folder.path() / "c");
   job["trial"]["train"]["optimizer"] = {{"name", "sgd"}, {"learning_rate", 0.1}};
   job["trial"]["train"]["clip"] = 1e-6;
@@ -127,7 +127,7 @@ TEST_CASE("a clipped gradient moves the weights less") {
 }
 
 TEST_CASE("normalizations and scales of numbers are those of the training split") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Json data = make_data(folder.path() / "data");
   data["targets"] = {{"brightness", "brightness"}};
   Json job = writing_to(job_for(data, number_network(), "val_mse", false), folder.path() / "s");

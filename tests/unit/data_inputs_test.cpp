@@ -1,3 +1,4 @@
+#include "espalier/data/files.h"
 #include "espalier/data/inputs.h"
 #include "espalier/error.h"
 
@@ -20,17 +21,14 @@ void write(const fs::path& file, const std::string& text) {
 
 /// 1100 pictures in two folders, a list beside them and an empty folder.
 struct Tree {
-  fs::path folder;
+  TemporaryFolder home;
+  fs::path folder = home.path();
   int lists = 0;
   Tree() {
-    std::string pattern = (fs::temp_directory_path() / "espalier-inputs-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
     for (int i = 0; i < 1100; ++i) write(folder / "data" / (i % 2 == 0 ? "a" : "b") / (std::to_string(i) + ".jpg"), std::to_string(i));
     write(folder / "data/list.csv", "list");
     fs::create_directories(folder / "data/empty");
   }
-  ~Tree() { fs::remove_all(folder); }
   std::string digest(bool verify = false) {
     const auto list = [this] {
       ++lists;

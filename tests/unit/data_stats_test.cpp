@@ -1,3 +1,4 @@
+#include "espalier/data/files.h"
 #include "espalier/data/prepare.h"
 #include "espalier/data/stats.h"
 
@@ -38,17 +39,14 @@ class Faces : public Samples {
 };
 
 struct World {
-  fs::path folder;
+  TemporaryFolder home;
+  fs::path folder = home.path();
   ReaderType type;
   World() {
-    std::string pattern = (fs::temp_directory_path() / "espalier-stats-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
     type = {.name = "faces", .doc = "", .version = 1, .declaration = {}, .sketch = {}, .open = {}};
     type.sketch = [](const Json&, const fs::path&) -> Sketch { return {.columns = Faces().columns(), .inputs = {}}; };
     type.open = [](const Json&, const fs::path&) -> std::unique_ptr<Samples> { return std::make_unique<Faces>(); };
   }
-  ~World() { fs::remove_all(folder); }
   Preparation prepare(Json data, std::vector<std::string> used) {
     data["reader"] = "faces";
     return prepare_data({.data = data, .seed = 1, .dataset_paths = {}, .cache = folder / "cache", .pipeline_folder = folder, .used = std::move(used)},

@@ -55,15 +55,13 @@ class ToySamples : public Samples {
 };
 
 struct World {
-  fs::path folder;
+  TemporaryFolder home;
+  fs::path folder = home.path();
   std::atomic<int> opened{0};
   ReaderType type;
   FindReader readers = [this](const std::string&) -> const ReaderType& { return type; };
 
   World() {
-    std::string pattern = (fs::temp_directory_path() / "espalier-data-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
     write("one");
     type = {.name = "toy", .doc = "", .version = 1, .declaration = {}, .sketch = {}, .open = {}};
     type.sketch = [this](const Json& settings, const fs::path&) -> Sketch {
@@ -74,7 +72,6 @@ struct World {
       return std::make_unique<ToySamples>(settings.contains("given"));
     };
   }
-  ~World() { fs::remove_all(folder); }
   void write(const std::string& text) const { std::ofstream(folder / "input") << text; }
   DataRequest request(Json data) const {
     if (!data.contains("reader")) data["reader"] = "toy";

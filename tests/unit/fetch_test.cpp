@@ -1,4 +1,5 @@
 #include "espalier/data/fetch.h"
+#include "espalier/data/files.h"
 #include "espalier/error.h"
 
 #include "catch.h"
@@ -72,12 +73,10 @@ class Server {
 };
 
 struct Folder {
-  fs::path path;
+  TemporaryFolder home;
+  fs::path path = home.path();
   std::vector<fs::path> descriptions;
   explicit Folder(const std::string& url) {
-    std::string pattern = (fs::temp_directory_path() / "espalier-http-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path = pattern;
     descriptions = {path / "datasets"};
     fs::create_directories(path / "datasets");
     fs::create_directories(path / "data/toy");
@@ -85,7 +84,6 @@ struct Folder {
         "  - {name: a.bin, sha256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad}\n";
     setenv("ESPALIER_DATA", (path / "data").c_str(), 1);
   }
-  ~Folder() { fs::remove_all(path); }
   void leave_part(const std::string& text) const { std::ofstream(path / "data/toy/a.bin.part") << text; }
 };
 
@@ -125,9 +123,8 @@ TEST_CASE("a download of another content is refused") {
 }
 
 TEST_CASE("a dataset is taken from a local folder or archive, and its content is verified") {
-  std::string pattern = (fs::temp_directory_path() / "espalier-fetch-XXXXXX").string();
-  REQUIRE(mkdtemp(pattern.data()) != nullptr);
-  const fs::path folder = pattern;
+  const TemporaryFolder home;
+  const fs::path& folder = home.path();
   fs::create_directories(folder / "datasets");
   fs::create_directories(folder / "from/toy");
   std::ofstream(folder / "from/toy/a.bin") << "abc";

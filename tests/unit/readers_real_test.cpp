@@ -1,4 +1,5 @@
 // Real files, where they are: Debian's dataset-fashion-mnist, and data that `espalier data fetch` left.
+#include "espalier/data/files.h"
 #include "espalier/data/prepare.h"
 #include "espalier/data/prepared.h"
 #include "espalier/error.h"
@@ -37,13 +38,8 @@ const ReaderType* load(const std::string& name) {
 }
 
 struct Cache {
-  fs::path folder;
-  Cache() {
-    std::string pattern = (fs::temp_directory_path() / "espalier-real-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    folder = pattern;
-  }
-  ~Cache() { fs::remove_all(folder); }
+  TemporaryFolder home;
+  fs::path folder = home.path();
   DataRequest request(Json data) const {
     const fs::path datasets = fs::path(__FILE__).parent_path().parent_path().parent_path() / "datasets";
     return {.data = std::move(data), .seed = 7, .dataset_paths = {datasets}, .cache = folder, .pipeline_folder = folder};

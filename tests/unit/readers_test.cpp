@@ -1,4 +1,5 @@
 // Readers on small made-up files.
+#include "espalier/data/files.h"
 #include "espalier/error.h"
 #include "espalier/plugin.h"
 
@@ -32,13 +33,8 @@ const ReaderType& load(const std::string& name) {
 }
 
 struct Folder {
-  fs::path path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "espalier-readers-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path = pattern;
-  }
-  ~Folder() { fs::remove_all(path); }
+  TemporaryFolder home;
+  fs::path path = home.path();
   void write(const std::string& name, const std::string& text) const {
     fs::create_directories((path / name).parent_path());
     std::ofstream(path / name, std::ios::binary) << text;

@@ -1,4 +1,5 @@
 #include "catch.h"
+#include "espalier/data/files.h"
 #include "espalier/error.h"
 #include "espalier/store/database.h"
 #include "espalier/store/store.h"
@@ -14,16 +15,6 @@
 using namespace espalier;
 
 namespace {
-
-/// A folder that goes away with the test.
-struct Folder {
-  std::filesystem::path path;
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "espalier-store-XXXXXX";
-    path = mkdtemp(name.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
 
 constexpr double kLong = 3600.0;
 constexpr double kOver = -1.0;
@@ -136,8 +127,8 @@ TEST_CASE("facts about the study are kept by name and replaced") {
 }
 
 TEST_CASE("what was acknowledged survives a kill at any instant") {
-  const Folder folder;
-  const std::filesystem::path file = folder.path / "study.db";
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "study.db";
   open_sqlite(file);
   int told[2];
   REQUIRE(pipe(told) == 0);
@@ -168,8 +159,8 @@ TEST_CASE("what was acknowledged survives a kill at any instant") {
 }
 
 TEST_CASE("two processes share the trials without running one twice") {
-  const Folder folder;
-  const std::filesystem::path file = folder.path / "study.db";
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "study.db";
   constexpr int kTrials = 30;
   {
     const auto store = open_sqlite(file);
@@ -196,16 +187,16 @@ TEST_CASE("two processes share the trials without running one twice") {
 }
 
 TEST_CASE("a file that is no store is refused with a store's code") {
-  const Folder folder;
-  std::ofstream(folder.path / "study.db") << std::string(4096, 'x');
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "study.db") << std::string(4096, 'x');
   try {
-    open_sqlite(folder.path / "study.db");
+    open_sqlite(folder.path() / "study.db");
     FAIL("opened");
   } catch (const Error& error) {
     CHECK(error.problems().front().code == "E3014");
     CHECK(error.exit_code() == 5);
   }
-  CHECK_THROWS_AS(open_sqlite(folder.path / "absent" / "study.db"), Error);
+  CHECK_THROWS_AS(open_sqlite(folder.path() / "absent" / "study.db"), Error);
 }
 
 TEST_CASE("the parts of a trial are claimed by name, each with its own epochs and attempts") {
@@ -239,8 +230,8 @@ TEST_CASE("the parts of a trial are claimed by name, each with its own epochs an
 }
 
 TEST_CASE("a store of format 1 is carried over") {
-  const Folder folder;
-  const std::filesystem::path file = folder.path / "study.db";
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "study.db";
   {
     const Database old(file.string(), false);
     old.run("create table info (name text primary key, value text not null) strict;"
@@ -274,8 +265,8 @@ TEST_CASE("a store of format 1 is carried over") {
 }
 
 TEST_CASE("a store that is read only changes nothing and needs no file beside it") {
-  const Folder folder;
-  const std::filesystem::path file = folder.path / "a#b%.db";
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "a#b%.db";
   add_one(*open_sqlite(file));
   const Database database(file.string(), true);
   Statement count(database, "select count(*) from trial");

@@ -13,24 +13,24 @@ using namespace espalier::testing;
 
 namespace {
 
-Json job(const std::string& behaviour, const Folder& folder) {
+Json job(const std::string& behaviour, const TemporaryFolder& folder) {
   return {{"format", 1}, {"do", "train"}, {"trial", {{"settings", {{"behaviour", behaviour}}}}},
-          {"attempt", {{"token", 1}, {"from", 0}, {"until", nullptr}, {"read", ""}, {"write", folder.path.string()}}}};
+          {"attempt", {{"token", 1}, {"from", 0}, {"until", nullptr}, {"read", ""}, {"write", folder.path().string()}}}};
 }
 
-ChildOptions child(const Folder& folder) {
-  return {.program = fake_trainer(), .log = folder.path / "log.txt", .silence_seconds = 60, .grace_seconds = 0.3};
+ChildOptions child(const TemporaryFolder& folder) {
+  return {.program = fake_trainer(), .log = folder.path() / "log.txt", .silence_seconds = 60, .grace_seconds = 0.3};
 }
 
 ChildEnd run(const std::string& behaviour) {
-  const Folder folder;
+  const TemporaryFolder folder;
   return run_child(child(folder), job(behaviour, folder), {});
 }
 
 }  // namespace
 
 TEST_CASE("a trainer that says it is done has succeeded") {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::vector<Json> messages;
   const ChildEnd end = run_child(child(folder), job("ok", folder), [&](const Json& message) { messages.push_back(message); });
   CHECK(end.cause.empty());
@@ -59,7 +59,7 @@ TEST_CASE("every way of ending is told apart") {
 }
 
 TEST_CASE("limits end a trainer that works on, hangs or is frozen") {
-  const Folder folder;
+  const TemporaryFolder folder;
   ChildOptions options = child(folder);
   options.limit_seconds = 0.3;
   const ChildEnd slow = run_child(options, job("chatty", folder), {});
@@ -78,7 +78,7 @@ TEST_CASE("limits end a trainer that works on, hangs or is frozen") {
 }
 
 TEST_CASE("one interrupt asks, two kill") {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::atomic<int> interrupts = 1;
   ChildOptions options = child(folder);
   options.interrupts = &interrupts;
@@ -92,7 +92,7 @@ TEST_CASE("one interrupt asks, two kill") {
 TEST_CASE("no process of a trainer outlives it, and no descriptor is left open") {
   const auto open_files = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
   const auto before = open_files();
-  const Folder folder;
+  const TemporaryFolder folder;
   CHECK(run_child(child(folder), job("grandchild", folder), {}).cause.empty());
   CHECK_THROWS_AS(run_child(child(folder), job("ok", folder), [](const Json&) { throw std::runtime_error("stop"); }), std::runtime_error);
   CHECK_THROWS_AS(run_child(child(folder), job("nonsense", folder), {}), Error);

@@ -8,9 +8,9 @@ using namespace espalier;
 using namespace espalier::testing;
 
 TEST_CASE("two processes never run one study at a time") {
-  const Folder folder;
-  const FolderLock lock(folder.path);
-  CHECK_THROWS_WITH(FolderLock(folder.path), Catch::Contains("another process"));
+  const TemporaryFolder folder;
+  const FolderLock lock(folder.path());
+  CHECK_THROWS_WITH(FolderLock(folder.path()), Catch::Contains("another process"));
 }
 
 TEST_CASE("tuners see maximised objectives negated, and ties go to the lower number") {

@@ -19,11 +19,11 @@ Pipeline folded(int64_t trials, Json behaviours = {"ok"}) {
 }  // namespace
 
 TEST_CASE("a trial of folds scores their mean, and the winner is trained again on all rows") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
-  const StudyResult result = run(folded(2), folder.path, watcher);
+  const StudyResult result = run(folded(2), folder.path(), watcher);
   REQUIRE(result.complete == 2);
-  const auto store = open_sqlite(folder.path / "study.db");
+  const auto store = open_sqlite(folder.path() / "study.db");
   const TrialRecord best = *result.best;
   const auto parts = store->parts(best.number);
   REQUIRE(parts.size() == 4);
@@ -38,39 +38,39 @@ TEST_CASE("a trial of folds scores their mean, and the winner is trained again o
   CHECK(refit["data"]["splits"] == "whole");
   CHECK(refit["train"]["score"] == "last");
   CHECK_FALSE(refit["train"]["epochs"].contains("patience"));
-  CHECK(text_of(folder.path / "best/model.safetensors") == "weights of " + std::to_string(best.number) + ", refit");
+  CHECK(text_of(folder.path() / "best/model.safetensors") == "weights of " + std::to_string(best.number) + ", refit");
   CHECK(store->parts(1 - best.number).size() == 3);
 }
 
 TEST_CASE("folds and refits that are interrupted end as if they had not been") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   const Pipeline pipeline = folded(2);
-  run(pipeline, folder.path / "whole", watcher);
+  run(pipeline, folder.path() / "whole", watcher);
   for (const int64_t epoch : {1, 4, 12, 18, 19}) {
     INFO(epoch);
-    const auto cut = folder.path / ("cut" + std::to_string(epoch));
+    const auto cut = folder.path() / ("cut" + std::to_string(epoch));
     Watcher stopper;
     stopper.interrupt_at_epoch = epoch;
     const StudyResult stopped = run(pipeline, cut, stopper);
     CHECK(stopped.end == StudyEnd::interrupted);
     CHECK(run(pipeline, cut, watcher).end == StudyEnd::finished);
-    CHECK(outcome(cut).dump() == outcome(folder.path / "whole").dump());
+    CHECK(outcome(cut).dump() == outcome(folder.path() / "whole").dump());
   }
 }
 
 TEST_CASE("a fold that is ordered to stop goes on from its own checkpoint") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const Pipeline pipeline = folded(1, {"ask_once"});
   StudyResult result{.end = StudyEnd::interrupted};
   int rounds = 0;
   for (; result.end == StudyEnd::interrupted && rounds < 20; ++rounds) {
     Watcher watcher;
     watcher.interrupt_at_epoch = 0;
-    result = run(pipeline, folder.path, watcher);
+    result = run(pipeline, folder.path(), watcher);
   }
   CHECK(rounds > 3);
-  for (const TrialRecord& part : open_sqlite(folder.path / "study.db")->parts(0)) {
+  for (const TrialRecord& part : open_sqlite(folder.path() / "study.db")->parts(0)) {
     INFO(part.part);
     CHECK(part.epochs == 3.0);
     CHECK(part.attempts == 2);
@@ -78,50 +78,50 @@ TEST_CASE("a fold that is ordered to stop goes on from its own checkpoint") {
 }
 
 TEST_CASE("a fold that fails fails its trial and says which it was") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
-  const StudyResult result = run(folded(1, {"abort_in_fold_2"}), folder.path, watcher);
+  const StudyResult result = run(folded(1, {"abort_in_fold_2"}), folder.path(), watcher);
   CHECK(result.failed == 1);
   CHECK_FALSE(result.best);
-  const auto store = open_sqlite(folder.path / "study.db");
+  const auto store = open_sqlite(folder.path() / "study.db");
   CHECK(store->trial(0)->cause == "crash");
   CHECK_THAT(store->trial(0)->message, Catch::Contains("fold 2: crashed with SIGABRT"));
   CHECK(store->parts(0).size() == 2);
 }
 
 TEST_CASE("replicates differ in their seeds alone, and the first one is the model") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(1);
   pipeline.search.replicates = 3;
-  const StudyResult result = run(pipeline, folder.path, watcher);
+  const StudyResult result = run(pipeline, folder.path(), watcher);
   REQUIRE(result.complete == 1);
   CHECK(result.best->scores.at("parts") == 3);
   CHECK(result.best->scores.at("spread") == 0.0);
-  const auto store = open_sqlite(folder.path / "study.db");
+  const auto store = open_sqlite(folder.path() / "study.db");
   const Json first = store->document(0, "seed 1")["seeds"];
   CHECK(first == store->document(0)["seeds"]);
   CHECK(first != store->document(0, "seed 2")["seeds"]);
   CHECK(store->document(0, "seed 2")["seeds"] != store->document(0, "seed 3")["seeds"]);
-  CHECK(text_of(folder.path / "best/model.safetensors") == "weights of 0, seed 1");
+  CHECK(text_of(folder.path() / "best/model.safetensors") == "weights of 0, seed 1");
 }
 
 TEST_CASE("a refit that fails leaves the weights that scored") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(1, {"abort_in_refit"});
   pipeline.search.refit = true;
-  CHECK(run(pipeline, folder.path, watcher).end == StudyEnd::finished);
-  CHECK(text_of(folder.path / "best/model.safetensors") == "weights of 0");
+  CHECK(run(pipeline, folder.path(), watcher).end == StudyEnd::finished);
+  CHECK(text_of(folder.path() / "best/model.safetensors") == "weights of 0");
   CHECK(std::ranges::any_of(watcher.notes, [](const std::string& note) { return note.find("training trial 0 again failed (crash)") == 0; }));
 }
 
 TEST_CASE("a trial whose folds the time budget cuts off has no score, and a larger budget goes on with it") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = folded(1, {"ask_once"});
   pipeline.search.budget_seconds = 0.5;
-  const StudyResult cut = run(pipeline, folder.path, watcher);
+  const StudyResult cut = run(pipeline, folder.path(), watcher);
   CHECK(cut.end == StudyEnd::finished);
   CHECK(cut.complete == 0);
   CHECK(cut.failed == 0);
@@ -131,20 +131,20 @@ TEST_CASE("a trial whose folds the time budget cuts off has no score, and a larg
   for (int round = 0; result.end == StudyEnd::interrupted && round < 20; ++round) {
     Watcher stopper;
     stopper.interrupt_at_epoch = 0;
-    result = run(pipeline, folder.path, stopper);
+    result = run(pipeline, folder.path(), stopper);
   }
   CHECK(result.complete == 1);
 }
 
 TEST_CASE("without validation the only trial has no score and is the best") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(1, {"unvalidated"});
   pipeline.space.axes.pop_back();
   pipeline.resolved["data"] = {{"split", {{"validation", "none"}}}};
-  const StudyResult result = run(pipeline, folder.path, watcher);
+  const StudyResult result = run(pipeline, folder.path(), watcher);
   REQUIRE(result.best);
   CHECK_FALSE(result.best->objective);
   CHECK(result.complete == 1);
-  CHECK(text_of(folder.path / "best/model.safetensors") == "weights of 0");
+  CHECK(text_of(folder.path() / "best/model.safetensors") == "weights of 0");
 }

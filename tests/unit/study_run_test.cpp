@@ -5,9 +5,9 @@ using namespace espalier;
 using namespace espalier::testing;
 
 TEST_CASE("a study finds the best of a small space and writes its folder") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
-  const StudyResult result = run(pipeline_with(100), folder.path / "s", watcher);
+  const StudyResult result = run(pipeline_with(100), folder.path() / "s", watcher);
   CHECK(result.end == StudyEnd::finished);
   CHECK(result.complete == 8);
   CHECK(result.failed == 0);
@@ -19,81 +19,81 @@ TEST_CASE("a study finds the best of a small space and writes its folder") {
   for (const char* name : {"pipeline.yaml", "resolved.yaml", "lock.json", "study.db", "best/network.json", "best/scores.json",
                            "best/card.md", "best/samples.json", "best/features.json", "trials/0000/trial.json",
                            "trials/0000/attempts/1/log.txt"})
-    CHECK(std::filesystem::exists(folder.path / "s" / name));
-  CHECK(text_of(folder.path / "s/best/model.safetensors") == "weights of " + std::to_string(result.best->number));
-  std::vector<int> rows = Json::parse(text_of(folder.path / "s/best/samples.json"))["rows"].get<std::vector<int>>();
+    CHECK(std::filesystem::exists(folder.path() / "s" / name));
+  CHECK(text_of(folder.path() / "s/best/model.safetensors") == "weights of " + std::to_string(result.best->number));
+  std::vector<int> rows = Json::parse(text_of(folder.path() / "s/best/samples.json"))["rows"].get<std::vector<int>>();
   std::ranges::sort(rows);
   CHECK(rows == std::vector<int>{10, 11, 12});
-  CHECK(Json::parse(text_of(folder.path / "s/best/decode.json"))["label"]["classes"].size() == 2);
-  CHECK(Json::parse(text_of(folder.path / "s/lock.json"))["plugins"]["tuner_random.so"].get<std::string>() == "ab12");
+  CHECK(Json::parse(text_of(folder.path() / "s/best/decode.json"))["label"]["classes"].size() == 2);
+  CHECK(Json::parse(text_of(folder.path() / "s/lock.json"))["plugins"]["tuner_random.so"].get<std::string>() == "ab12");
 }
 
 TEST_CASE("the test split is read once, however often a finished study is run again") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
-  const StudyResult once = run(pipeline_with(3), folder.path / "s", watcher);
-  const StudyResult again = run(pipeline_with(3), folder.path / "s", watcher);
+  const StudyResult once = run(pipeline_with(3), folder.path() / "s", watcher);
+  const StudyResult again = run(pipeline_with(3), folder.path() / "s", watcher);
   CHECK(again.complete == 3);
   CHECK(once.scores.dump() == again.scores.dump());
-  CHECK(text_of(folder.path / "s/best/evaluate/count.txt") == "evaluated\n");
+  CHECK(text_of(folder.path() / "s/best/evaluate/count.txt") == "evaluated\n");
 }
 
 TEST_CASE("a study goes on with a larger budget and refuses another pipeline") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
-  run(pipeline_with(2), folder.path / "s", watcher);
-  CHECK(run(pipeline_with(4), folder.path / "s", watcher).complete == 4);
+  run(pipeline_with(2), folder.path() / "s", watcher);
+  CHECK(run(pipeline_with(4), folder.path() / "s", watcher).complete == 4);
   Pipeline other = pipeline_with(4);
   other.resolved["seed"] = 6;
-  CHECK_THROWS_WITH(run(other, folder.path / "s", watcher), Catch::Contains("'seed' differs"));
+  CHECK_THROWS_WITH(run(other, folder.path() / "s", watcher), Catch::Contains("'seed' differs"));
 }
 
 TEST_CASE("what breaks a constraint is never trained") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(100);
   pipeline.search.constraints = {"x < 4"};
-  CHECK(run(pipeline, folder.path / "s", watcher).complete == 4);
+  CHECK(run(pipeline, folder.path() / "s", watcher).complete == 4);
 }
 
 TEST_CASE("a budget of epochs ends the search") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(0);
   pipeline.search.budget_epochs = 5;
-  CHECK(run(pipeline, folder.path / "s", watcher).complete == 2);
+  CHECK(run(pipeline, folder.path() / "s", watcher).complete == 2);
 }
 
 TEST_CASE("the time budget stops a trial, and its best epoch counts") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(1, {"stoppable"});
   pipeline.search.budget_seconds = 1.0;
-  const StudyResult result = run(pipeline, folder.path / "s", watcher);
+  const StudyResult result = run(pipeline, folder.path() / "s", watcher);
   CHECK(result.end == StudyEnd::finished);
   REQUIRE(result.complete == 1);
   CHECK(result.best->epochs == 1.0);
-  CHECK(text_of(folder.path / "s/best/model.safetensors") == "weights of 0");
-  CHECK(open_sqlite(folder.path / "s/study.db")->info("spent_seconds")->get<double>() >= 1.0);
+  CHECK(text_of(folder.path() / "s/best/model.safetensors") == "weights of 0");
+  CHECK(open_sqlite(folder.path() / "s/study.db")->info("spent_seconds")->get<double>() >= 1.0);
 }
 
 TEST_CASE("a study without anything to search has one trial") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(0);
   pipeline.space.axes.clear();
-  CHECK(run(pipeline, folder.path / "s", watcher).complete == 1);
+  CHECK(run(pipeline, folder.path() / "s", watcher).complete == 1);
 }
 
 TEST_CASE("trials that fail are recorded with their cause and end no study") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(6, {"abort", "nan", "no_score", "nonsense", "early", "ok"});
   for (const char* behaviour : {"nan", "no_score", "nonsense", "early", "ok"}) pipeline.search.first.push_back({{"behaviour", behaviour}});
-  const StudyResult result = run(pipeline, folder.path / "s", watcher);
+  const StudyResult result = run(pipeline, folder.path() / "s", watcher);
   CHECK(result.failed == 4);
   CHECK(result.complete == 2);  // no_score has the score of its best epoch
-  const auto trials = open_sqlite(folder.path / "s/study.db")->trials();
+  const auto trials = open_sqlite(folder.path() / "s/study.db")->trials();
   REQUIRE(trials.size() == 6);
   const std::vector<std::string> causes{"nan", "", "crash", "crash", "", "crash"};
   for (size_t i = 0; i < causes.size(); ++i) CHECK(trials[i].cause == causes[i]);
@@ -103,33 +103,33 @@ TEST_CASE("trials that fail are recorded with their cause and end no study") {
 }
 
 TEST_CASE("the lock says what trained, and another machine is a note") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
-  run(pipeline_with(1), folder.path, watcher);
-  CHECK(Json::parse(text_of(folder.path / "lock.json"))["machine"]["device"] == "fake");
+  run(pipeline_with(1), folder.path(), watcher);
+  CHECK(Json::parse(text_of(folder.path() / "lock.json"))["machine"]["device"] == "fake");
   CHECK(watcher.notes.empty());
-  Json machine = *open_sqlite(folder.path / "study.db")->info("machine");
+  Json machine = *open_sqlite(folder.path() / "study.db")->info("machine");
   machine["device"] = "other";
-  open_sqlite(folder.path / "study.db")->set_info("machine", machine);
-  run(pipeline_with(2), folder.path, watcher);
+  open_sqlite(folder.path() / "study.db")->set_info("machine", machine);
+  run(pipeline_with(2), folder.path(), watcher);
   REQUIRE_FALSE(watcher.notes.empty());
   CHECK_THAT(watcher.notes.front(), Catch::Contains("'device' was \"other\" and is \"fake\""));
-  CHECK(Json::parse(text_of(folder.path / "lock.json"))["machine"]["device"] == "other");
+  CHECK(Json::parse(text_of(folder.path() / "lock.json"))["machine"]["device"] == "other");
 }
 
 TEST_CASE("a study of which every trial fails has no best model") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Watcher watcher;
-  const StudyResult result = run(pipeline_with(2, {"early"}), folder.path, watcher);
+  const StudyResult result = run(pipeline_with(2, {"early"}), folder.path(), watcher);
   CHECK(result.end == StudyEnd::finished);
   CHECK(result.failed == 2);
   CHECK_FALSE(result.best);
-  CHECK_FALSE(std::filesystem::exists(folder.path / "best"));
-  CHECK_THAT(text_of(folder.path / "trials/0000/attempts/1/log.txt"), Catch::Contains("bye"));
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "best"));
+  CHECK_THAT(text_of(folder.path() / "trials/0000/attempts/1/log.txt"), Catch::Contains("bye"));
 }
 
 TEST_CASE("a study whose folder is deleted while it runs says so and ends") {
-  const Folder folder;
+  const TemporaryFolder folder;
   class Deleter : public Watcher {
    public:
     explicit Deleter(std::filesystem::path victim) : victim_(std::move(victim)) {}
@@ -137,6 +137,6 @@ TEST_CASE("a study whose folder is deleted while it runs says so and ends") {
 
    private:
     std::filesystem::path victim_;
-  } deleter(folder.path / "s");
-  CHECK_THROWS_WITH(run(pipeline_with(3), folder.path / "s", deleter), Catch::Contains("deleted or moved"));
+  } deleter(folder.path() / "s");
+  CHECK_THROWS_WITH(run(pipeline_with(3), folder.path() / "s", deleter), Catch::Contains("deleted or moved"));
 }

@@ -1,5 +1,4 @@
 """An epoch of a pipeline's first trial: espalier-trainer beside the same network in an eager (or compiled) PyTorch script."""
-import argparse
 import json
 import os
 import pathlib
@@ -9,14 +8,12 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from shipped import parser_of, program, run_pipeline
 
 
 def trial_of(arguments, folder):
     """The trial document that the shipped program writes for the pipeline's first trial."""
-    program = pathlib.Path(arguments.build) / "bin" / "espalier"
-    command = [program, "run", arguments.pipeline, "train.epochs=0.01", "search.budget.trials=1", *arguments.override]
-    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
+    done = run_pipeline(arguments, folder, "train.epochs=0.01", "search.budget.trials=1")
     found = sorted(folder.glob("studies/*/trials/*/trial.json"))
     if not found:
         raise SystemExit(f"no trial came of it:\n{done.stdout}{done.stderr}")
@@ -25,24 +22,19 @@ def trial_of(arguments, folder):
 
 def time_of_trainer(arguments, trial, steps, folder):
     """Seconds a step of the first `steps` steps, as the trainer counts them."""
-    rows = rows_of(trial, arguments.rows)
+    rows = json.loads(pathlib.Path(trial["data"]["splits"]).with_suffix(".json").read_text())["rows"]["train"]
     trial = {**trial, "train": {**trial["train"], "epochs": steps / (rows // trial["train"]["batch"])}}
     job = folder / "job.json"
     write = folder / "attempt"
     write.mkdir(exist_ok=True)
     job.write_text(json.dumps({"do": "train", "trial": trial, "attempt": {"token": 1, "from": 0, "write": str(write)}}))
-    trainer = pathlib.Path(arguments.build) / "bin" / "espalier-trainer"
     environment = {key: value for key, value in os.environ.items() if key != "ESPALIER_CHANNEL"}
-    done = subprocess.run([trainer, job], text=True, capture_output=True, check=True, env=environment)
+    done = subprocess.run([program(arguments, "espalier-trainer"), job], text=True, capture_output=True, check=True, env=environment)
     for line in done.stdout.splitlines():
         message = json.loads(line)
         if "seconds" in message:
             return message["seconds"] / steps
     raise SystemExit(f"the trainer counted no epoch:\n{done.stdout}{done.stderr}")
-
-
-def rows_of(trial, rows):
-    return rows or {"cifar10": 45000}.get(trial["study"].split("_")[0], 45000)
 
 
 def time_of_script(trial, steps, compiled, half):
@@ -82,17 +74,11 @@ def time_of_script(trial, steps, compiled, half):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools/bench epoch", description=__doc__)
-    parser.add_argument("pipeline")
-    parser.add_argument("override", nargs="*", help="k=v overrides of the pipeline")
+    parser = parser_of("epoch", __doc__)
     parser.add_argument("--steps", type=int, default=60, help="steps of a measurement (60)")
     parser.add_argument("--repeat", type=int, default=3, help="measurements of each (3)")
-    parser.add_argument("--rows", type=int, default=0, help="rows of the training split, to count steps (45000)")
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
-    parser.add_argument("--build", default=str(ROOT / "build" / "release"))
     arguments = parser.parse_args()
-    if pathlib.Path(arguments.pipeline).exists():
-        arguments.pipeline = str(pathlib.Path(arguments.pipeline).resolve())
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         trial = trial_of(arguments, folder)

@@ -1,21 +1,17 @@
 """A whole `espalier run` of a pipeline with several seeds: wall seconds, search and test scores, mean and spread."""
-import argparse
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from shipped import parser_of, run_pipeline
 
 
 def run_once(arguments, seed, folder):
-    program = pathlib.Path(arguments.build) / "bin" / "espalier"
-    command = [program, "run", arguments.pipeline, f"seed={seed}", "--json", *arguments.override]
     begin = time.perf_counter()
-    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
+    done = run_pipeline(arguments, folder, f"seed={seed}", "--json")
     seconds = time.perf_counter() - begin
     if done.returncode != 0:
         raise SystemExit(f"seed {seed} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -24,14 +20,9 @@ def run_once(arguments, seed, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools/bench recipe", description=__doc__)
-    parser.add_argument("pipeline")
-    parser.add_argument("override", nargs="*", help="k=v overrides of the pipeline")
+    parser = parser_of("recipe", __doc__)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (3)")
-    parser.add_argument("--build", default=str(ROOT / "build" / "release"))
     arguments = parser.parse_args()
-    if pathlib.Path(arguments.pipeline).exists():
-        arguments.pipeline = str(pathlib.Path(arguments.pipeline).resolve())
     rows = []
     for seed in range(1, arguments.seeds + 1):
         with tempfile.TemporaryDirectory() as name:

@@ -51,9 +51,7 @@ std::string target_text(const Json& target, const std::vector<std::string>& spli
   name_width = std::min(name_width, 24);
   constexpr int kCount = 11;
   const int bar_width = std::max(8, look.width - name_width - 3 - kCount * static_cast<int>(splits.size()));
-  std::vector<int64_t> sums(labels.size(), 0);
-  for (const std::string& split : splits)
-    for (size_t i = 0; i < sums.size(); ++i) sums[i] += target["counts"][split][i].get<int64_t>();
+  const std::vector<int64_t> sums = label_sums(target);
   const auto most = static_cast<double>(std::max<int64_t>(1, *std::ranges::max_element(sums)));
   std::string out = padded(target.at("column").get<std::string>(), name_width);
   for (const std::string& split : splits) out += fmt::format("{:>{}}", split, kCount);

@@ -2,6 +2,7 @@
 #include "espalier/cli/places.h"
 #include "espalier/cli/signals.h"
 #include "espalier/cli/studies.h"
+#include "espalier/data/files.h"
 #include "espalier/data/prepared.h"
 #include "espalier/study/child.h"
 #include "espalier/study/winner.h"
@@ -30,22 +31,6 @@ std::string split_wanted(const Call& call) {
     fail("E0002", fmt::format("'{}' is no split", split), "splits: train, validation, test");
   return split;
 }
-
-/// A folder that goes away with its owner.
-class Scratch {
- public:
-  Scratch() : folder_(fs::temp_directory_path() / fmt::format("espalier-{}", getpid())) { fs::create_directories(folder_); }
-  ~Scratch() {
-    std::error_code error;
-    fs::remove_all(folder_, error);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const fs::path& folder() const { return folder_; }
-
- private:
-  fs::path folder_;
-};
 
 /// A trained trial: its document and the weights that scored.
 struct Trained {
@@ -88,8 +73,8 @@ Json ask(const Trained& model, const std::string& what, const Json& more, const 
 int evaluate(const Call& call) {
   const Trained model = find_model(call, call.words.empty() ? "latest" : call.words[0]);
   const std::string split = split_wanted(call);
-  const Scratch scratch;
-  const Json done = ask(model, "evaluate", {{"split", split}}, scratch.folder());
+  const TemporaryFolder scratch;
+  const Json done = ask(model, "evaluate", {{"split", split}}, scratch.path());
   if (call.json()) {
     print_json({{"study", model.study.string()}, {"trial", model.trial}, {"split", split}, {"scores", done}});
     return 0;
@@ -201,7 +186,7 @@ int predict(const Call& call) {
   }
   const std::optional<size_t> wanted = rows_wanted(call);
   const Trained model = find_model(call, study);
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   Json more;
   if (files.empty()) {
     const std::string split = split_wanted(call);
@@ -209,9 +194,9 @@ int predict(const Call& call) {
     if (wanted) more["rows"] = rows_of(model.document, split, *wanted);
   } else {
     const Registry registry = scan_registry(call);
-    more = {{"pictures", write_pictures(files, model.document.at("network"), registry, scratch.folder())}};
+    more = {{"pictures", write_pictures(files, model.document.at("network"), registry, scratch.path())}};
   }
-  const Json predictions = read_predictions(ask(model, "predict", more, scratch.folder()));
+  const Json predictions = read_predictions(ask(model, "predict", more, scratch.path()));
   Json out = Json::array();
   for (size_t i = 0; i < std::min(wanted.value_or(predictions.size()), predictions.size()); ++i) {
     const Json& record = predictions[i];

@@ -1,7 +1,9 @@
 #include "espalier/cli/studies.h"
 
+#include "espalier/pipeline/names.h"
 #include "espalier/random.h"
 #include "espalier/study/files.h"
+#include "espalier/study/parts.h"
 
 #include <fmt/format.h>
 
@@ -20,12 +22,7 @@ std::string study_name(const Pipeline& pipeline) {
 }
 
 fs::path study_folder(const Pipeline& pipeline, const fs::path& studies) {
-  fs::path base = studies;
-  if (studies == "studies" && pipeline.resolved.contains("run") && pipeline.resolved["run"].is_object())
-    if (const auto folder = pipeline.resolved["run"].find("folder");
-        folder != pipeline.resolved["run"].end() && folder->is_string())
-      base = folder->get<std::string>();
-  return base / study_name(pipeline);
+  return studies / study_name(pipeline);
 }
 
 std::vector<TrialRecord> trials_if_any(const fs::path& folder) {
@@ -76,22 +73,6 @@ Objective objective_of(const Store& store) {
   return objective;
 }
 
-std::vector<std::string> short_names(const std::vector<std::string>& names) {
-  std::vector<std::string> out;
-  for (const std::string& name : names) {
-    size_t begin = name.rfind('.');
-    const auto ending = [&] { return begin == std::string::npos ? name : name.substr(begin + 1); };
-    const auto same_ending = [&](const std::string& other) {
-      const std::string tail = ending();
-      return other == tail || (other.size() > tail.size() && other.compare(other.size() - tail.size() - 1, tail.size() + 1, "." + tail) == 0);
-    };
-    while (begin != std::string::npos && begin > 0 && std::count_if(names.begin(), names.end(), same_ending) > 1)
-      begin = name.rfind('.', begin - 1);
-    out.push_back(ending());
-  }
-  return out;
-}
-
 Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objective) {
   std::map<std::string, std::set<std::string>> seen;
   for (const TrialRecord& trial : trials)
@@ -108,7 +89,8 @@ Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objec
 
   Table table;
   table.headers = {"trial"};
-  for (const std::string& name : short_names(varying)) table.headers.push_back(name);
+  const std::map<std::string, std::string> shortened = short_names(varying);
+  for (const std::string& name : varying) table.headers.push_back(shortened.at(name));
   table.optional_begin = 1, table.optional_end = 1 + varying.size();
   for (const std::string& name : {std::string("epochs"), objective.metric.empty() ? "score" : objective.metric,
                                   std::string("seconds"), std::string("state")})
@@ -120,7 +102,7 @@ Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objec
       row.push_back(found == trial.settings.end() ? "-" : format_value(found->second));
     }
     row.push_back(format_number(trial.epochs));
-    const auto spread = trial.scores.find("spread");
+    const auto spread = trial.scores.find(kSpread);
     row.push_back(!trial.objective ? "-" : format_score(*trial.objective) +
                                                (spread == trial.scores.end() ? "" : " ± " + format_score(spread->second)));
     row.push_back(fmt::format("{:.1f}", trial.seconds));
@@ -144,12 +126,16 @@ Json read_best(const fs::path& folder, const std::string& name) {
   return document.is_discarded() ? Json() : document;
 }
 
+namespace {
+
 /// "accuracy" of "val_accuracy".
-static std::string without_split(const std::string& metric) {
+std::string without_split(const std::string& metric) {
   for (const std::string split : {"val_", "test_", "train_"})
     if (metric.starts_with(split)) return metric.substr(split.size());
   return metric;
 }
+
+}  // namespace
 
 Table score_table(const Json& scores) {
   Table table{.headers = {"metric"}};

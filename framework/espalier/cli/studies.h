@@ -26,9 +26,6 @@ PipelineRequest kept_request(const std::filesystem::path& folder, const std::vec
 /// What trials are scored by: as the study keeps it, else as its first trial's document says.
 Objective objective_of(const Store& store);
 
-/// The shortest endings of setting names that still tell them apart: "depth" for "trunk.vanilla.depth".
-std::vector<std::string> short_names(const std::vector<std::string>& names);
-
 /// Trials from best to worst, then those without a score; settings that vary get columns of their own.
 Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objective);
 Json to_json(const TrialRecord& trial);

@@ -1,7 +1,8 @@
 #include "espalier/cli/watch.h"
 
-#include "espalier/cli/studies.h"
 #include "espalier/cli/terminal.h"
+#include "espalier/pipeline/names.h"
+#include "espalier/study/parts.h"
 
 #include <fmt/format.h>
 
@@ -36,15 +37,15 @@ std::vector<std::string> describe(const Metrics& metrics) {
 std::vector<std::string> settings_in_short(const Space& space, const Settings& settings) {
   std::vector<std::string> names;
   for (const Axis& axis : space.axes) names.push_back(axis.name);
-  const std::vector<std::string> shortened = short_names(names);
+  const std::map<std::string, std::string> shortened = short_names(names);
   const Settings first = first_settings(space);
   std::vector<std::string> words;
-  for (size_t i = 0; i < names.size(); ++i) {
-    const auto value = settings.find(names[i]);
+  for (const std::string& name : names) {
+    const auto value = settings.find(name);
     if (value == settings.end()) continue;
-    const auto usual = first.find(names[i]);
+    const auto usual = first.find(name);
     if (names.size() > kFewSettings && usual != first.end() && usual->second == value->second) continue;
-    words.push_back(shortened[i] + "=" + format_value(value->second));
+    words.push_back(shortened.at(name) + "=" + format_value(value->second));
   }
   return words;
 }
@@ -86,14 +87,13 @@ void Watch::say_words(const std::string& lead, const std::vector<std::string>& w
   say(line);
 }
 
-double Watch::elapsed() const { return spent_before_ + std::chrono::duration<double>(Clock::now() - begin_).count(); }
+double Watch::elapsed() const { return spent_before_ + seconds_since(begin_); }
 
 std::string Watch::remaining() const {
   double seconds = budget_seconds_ > 0.0 ? std::max(0.0, budget_seconds_ - elapsed()) : -1.0;
   if (ended_ > 0 && planned_ > 0) {
     const double each = seconds_of_ended_ / static_cast<double>(ended_);
-    const double by_trials = std::max(0.0, each * static_cast<double>(planned_ - ended_) -
-                                               std::chrono::duration<double>(Clock::now() - trial_begin_).count());
+    const double by_trials = std::max(0.0, each * static_cast<double>(planned_ - ended_) - seconds_since(trial_begin_));
     seconds = seconds < 0.0 ? by_trials : std::min(seconds, by_trials);
   }
   return seconds < 0.0 ? "" : "  ETA " + format_seconds(std::round(seconds));
@@ -170,7 +170,7 @@ void Watch::on_epoch(const TrialRecord&, const EpochRecord& epoch) {
 }
 
 void Watch::on_pulse() {
-  if (live_ && std::chrono::duration<double>(Clock::now() - drawn_at_).count() > kRedrawSeconds) draw_trial();
+  if (live_ && seconds_since(drawn_at_) > kRedrawSeconds) draw_trial();
 }
 
 void Watch::on_trial_end(const TrialRecord& trial) {
@@ -181,7 +181,7 @@ void Watch::on_trial_end(const TrialRecord& trial) {
   current_.reset();
   if (!ended) return say(fmt::format("trial {} stopped after {} epochs", trial.number, format_number(trial.epochs)));
   std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, format_score(*trial.objective)) : to_string(trial.state);
-  if (const auto spread = trial.scores.find("spread"); spread != trial.scores.end()) result += fmt::format(" ± {}", format_score(spread->second));
+  if (const auto spread = trial.scores.find(kSpread); spread != trial.scores.end()) result += fmt::format(" ± {}", format_score(spread->second));
   if (better) result += ", the best so far";
   if (!trial.cause.empty()) result += ": " + trial.cause;
   say(fmt::format("trial {} ended after {} epochs, {}: {}", trial.number, format_number(trial.epochs),

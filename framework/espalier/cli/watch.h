@@ -1,8 +1,8 @@
 #pragma once
 
+#include "espalier/study/clock.h"
 #include "espalier/study/study.h"
 
-#include <chrono>
 #include <string>
 #include <vector>
 
@@ -48,7 +48,6 @@ class Watch : public Observer {
   std::string epoch_;      ///< of the current trial, as it is shown
   std::vector<double> curve_;
   std::string progress_;   ///< what was said last on plain output
-  using Clock = std::chrono::steady_clock;
   double spent_before_ = 0.0;
   Clock::time_point begin_ = Clock::now();
   Clock::time_point trial_begin_ = begin_;

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -67,6 +68,17 @@ Descriptor lock_file(const std::filesystem::path& file) {
   while (flock(out.number(), LOCK_EX) != 0)
     if (errno != EINTR) fail_on(file, "lock");
   return out;
+}
+
+TemporaryFolder::TemporaryFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "espalier-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) fail_on(name, "make the folder");
+  path_ = name;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
 }
 
 std::filesystem::path temporary_name(const std::filesystem::path& file) {

@@ -37,6 +37,20 @@ class Mapping {
   size_t size_ = 0;
 };
 
+/// A folder of its own among the system's temporary ones, removed at the end.
+class TemporaryFolder {
+ public:
+  /// Throws E2202.
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 /// Opens for reading. Throws E2202.
 Descriptor open_to_read(const std::filesystem::path& file);
 /// An exclusive lock on `file` (made if need be), held until the result dies; waits for other processes and threads.

@@ -34,7 +34,7 @@ std::vector<Group> dealt_groups(const Rows& rows, const Rows& strata, const Rows
   std::vector<Group> out;
   for (auto& [mark, group] : by_mark) out.push_back(std::move(group));
   Random random(seed);
-  for (size_t i = out.size(); i > 1; --i) std::swap(out[i - 1], out[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+  shuffle(out, random);
   std::ranges::stable_sort(out, [](const Group& a, const Group& b) { return a.rows.size() > b.rows.size(); });
   return out;
 }

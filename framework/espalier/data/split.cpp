@@ -140,11 +140,6 @@ std::vector<int64_t> marks(const Prepared& data, const Json& name, bool ids) {
   return out;
 }
 
-template <class T>
-void shuffle(std::vector<T>& items, Random& random) {
-  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
-}
-
 /// A share of `rows`: an integer is a count, a number below 1 a fraction.
 int64_t count_of(const Json& share, size_t rows, const std::string& place) {
   if (share == Json("all")) return static_cast<int64_t>(rows);

@@ -108,6 +108,13 @@ Json content_stats(const Prepared& prepared, const Splits& splits, const std::ve
   return out;
 }
 
+std::vector<int64_t> label_sums(const Json& target) {
+  std::vector<int64_t> sums(target.at("labels").size(), 0);
+  for (const Json& counts : target.at("counts"))
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] += counts[i].get<int64_t>();
+  return sums;
+}
+
 const ColumnView* picture_column(const Prepared& prepared) {
   const auto image = std::ranges::find_if(prepared.columns(), [](const ColumnView& c) { return c.kind == ColumnKind::image; });
   return image == prepared.columns().end() || image->values == nullptr ? nullptr : &*image;

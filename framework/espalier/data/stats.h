@@ -15,6 +15,9 @@ namespace espalier {
 /// columns to look at; empty: all. The source's own column of splits is no target.
 Json content_stats(const Prepared& prepared, const Splits& splits, const std::vector<std::string>& columns = {});
 
+/// Rows of each label of a target, over all splits.
+std::vector<int64_t> label_sums(const Json& target);
+
 /// The first column of pictures, or nullptr.
 const ColumnView* picture_column(const Prepared& prepared);
 /// At most `count` of the rows, spread evenly: the same for the same split.

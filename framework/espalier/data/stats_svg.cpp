@@ -38,9 +38,7 @@ std::string text_at(double x, double y, const std::string& text, const std::stri
 /// Stacked bars of the splits, one a label.
 std::string bars(const Json& target, double top) {
   const Json& labels = target.at("labels");
-  std::vector<int64_t> sums(labels.size(), 0);
-  for (const auto& [split, counts] : target.at("counts").items())
-    for (size_t i = 0; i < sums.size(); ++i) sums[i] += counts[i].get<int64_t>();
+  const std::vector<int64_t> sums = label_sums(target);
   const auto most = static_cast<double>(std::max<int64_t>(1, *std::ranges::max_element(sums)));
   const double step = static_cast<double>(kWidth - 2 * kMargin - 50) / static_cast<double>(sums.size());
   const size_t every = static_cast<size_t>(std::max(1.0, std::ceil(14.0 / step)));

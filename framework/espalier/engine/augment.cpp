@@ -151,7 +151,10 @@ at::Tensor alternating_flip(const at::Tensor& x, std::span<const int64_t> rows, 
   });
 }
 
-at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Random& random) {
+at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Randomness& randomness) {
+  if (op == "random_flip" && set.value("alternating", false))
+    return alternating_flip(x, randomness.rows, randomness.epoch, randomness.row_seed);
+  Random& random = randomness.augment;
   if (op == "random_flip") return flip(set, x, random);
   if (op == "random_translate") return translate(set, x, random);
   if (op == "random_rotate") return affine(x, 2.0 * std::numbers::pi * set.value("fraction", 0.0), 0.0, random);

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "espalier/engine/randomness.h"
 #include "espalier/json.h"
-#include "espalier/random.h"
 
 #include <ATen/ATen.h>
 
@@ -15,7 +15,7 @@ namespace espalier::engine {
 bool is_augmentation(const std::string& op);
 
 /// Applies one operation with its settings to pictures (B, C, H, W); every sample draws its own numbers.
-at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Random& random);
+at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Randomness& randomness);
 
 /// Mirrors half of the samples in the first epoch, the other half in the second, and so on (arXiv:2404.00498, section 3.6):
 /// which half a sample is in depends on its row and `seed` alone. Without rows, positions in the batch stand for them.

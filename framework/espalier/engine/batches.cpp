@@ -111,8 +111,7 @@ Batch Batches::gather(std::span<const int64_t> rows, bool with_targets) const {
 std::vector<int64_t> shuffled(const std::vector<int64_t>& rows, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order = rows;
   Random random(derive_seed(seed, static_cast<uint64_t>(epoch)));
-  for (size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[static_cast<size_t>(random.below(static_cast<int64_t>(i)))]);
+  shuffle(order, random);
   return order;
 }
 

@@ -94,8 +94,6 @@ Optimizer optimizer_for(const Weights& weights, const Json& settings) {
   return {settings, static_cast<int64_t>(weights.parameters().size()), weights.segments()};
 }
 
-std::string shown(const Layer& layer) { return "layer " + std::to_string(layer.id) + " (" + layer.op + ") of " + layer.from; }
-
 /// Shapes of the engine are those of the document, for one sample and for several.
 std::string why_other_shapes(Subject& subject) {
   const at::NoGradGuard no_gradients;
@@ -157,12 +155,12 @@ std::string why_not_trained(const Json& document, const Inputs& inputs) {
         if (weight.role == "buffer") continue;
         const at::Tensor gradient = subject.weights.get(layer.id, weight.name).grad();
         if (!gradient.isfinite().all().item<bool>()) return "the gradient of '" + weight.name + "' of " + shown(layer) + " is not finite";
-        if (gradient.ne(0.0).any().item<bool>()) still.erase(std::to_string(layer.id) + "." + weight.name);
+        if (gradient.ne(0.0).any().item<bool>()) still.erase(weight_key(layer.id, weight.name));
       }
   }
   for (const Layer& layer : subject.net.layers())
     for (const Weight& weight : layer.weights)
-      if (still.contains(std::to_string(layer.id) + "." + weight.name))
+      if (still.contains(weight_key(layer.id, weight.name)))
         return "'" + weight.name + "' of " + shown(layer) + " never moves: its gradient is zero";
   return "";
 }

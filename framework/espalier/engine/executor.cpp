@@ -105,6 +105,8 @@ at::Tensor drop(const Layer& layer, const at::Tensor& x, const at::Generator& ge
 
 }  // namespace
 
+std::string shown(const Layer& layer) { return "layer " + std::to_string(layer.id) + " (" + layer.op + ") of " + layer.from; }
+
 Randomness::Randomness(uint64_t augment_seed, uint64_t dropout_seed)
     : augment(augment_seed), dropout(at::detail::createCPUGenerator(dropout_seed)) {}
 
@@ -141,9 +143,7 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (step.norm) return normalized(step, in, randomness != nullptr);
   if (op == "input") return inputs.at(set.at("name").get<std::string>());
   if (layer.training_only && randomness == nullptr) return in[0];
-  if (op == "random_flip" && set.value("alternating", false))
-    return alternating_flip(in[0], randomness->rows, randomness->epoch, randomness->row_seed);
-  if (is_augmentation(op)) return augment(op, set, in[0], randomness->augment);
+  if (is_augmentation(op)) return augment(op, set, in[0], *randomness);
   if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
   if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
@@ -190,9 +190,7 @@ std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<in
     try {
       values[step.layer] = execute(step, in, inputs, randomness);
     } catch (const c10::Error& error) {
-      const Layer& layer = net_.layers()[step.layer];
-      fail("E0415", "layer " + std::to_string(layer.id) + " (" + layer.op + ") of " + layer.from + ": " +
-                        error.what_without_backtrace());
+      fail("E0415", shown(net_.layers()[step.layer]) + ": " + error.what_without_backtrace());
     }
   }
   std::vector<at::Tensor> results;

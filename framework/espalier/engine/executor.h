@@ -13,6 +13,9 @@
 
 namespace espalier::engine {
 
+/// "layer 3 (conv) of trunk/stage1": a layer in messages.
+std::string shown(const Layer& layer);
+
 /// Tensors by the name of the network's input.
 using Inputs = std::map<std::string, at::Tensor>;
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <cstring>
 
-// Vectors of eight floats for the engine's own kernels, the registers of AVX2 (wider ones are compiled badly where they are not
-// native). Functions
-// that use them are compiled once for each level of x86-64 and chosen when the program starts; elsewhere once.
+// Vectors of eight floats for the engine's own kernels, the registers of AVX2 (wider ones are compiled badly where they are
+// not native). Functions that use them are compiled once for each level of x86-64 and chosen when the program starts;
+// elsewhere once.
 #if defined(__x86_64__)
 #define ESPALIER_KERNEL __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else

@@ -20,38 +20,44 @@ struct Extent {
   int64_t channels;
 };
 
-/// The part of a tile's row or column that lies on the picture.
-struct Range {
-  int64_t begin;
-  int64_t end;
+/// A tile: the rows and columns of it that lie on the picture, half-open, and the number of its corner, from which positions
+/// within it count, inside the picture or not.
+struct Tile {
+  int64_t top, bottom, left, right;
+  int64_t corner;
 };
 
-ESPALIER_INLINE Range range_of(int64_t tile, int64_t kernel, int64_t before, int64_t extent) {
-  const int64_t begin = tile * kernel - before;
-  return {std::max<int64_t>(begin, 0), std::min(begin + kernel, extent)};
+ESPALIER_INLINE Tile tile_at(int64_t row, int64_t column, const Tiles& tiles, const Extent& extent) {
+  const int64_t y = row * tiles.kernel - tiles.rows_before;
+  const int64_t x = column * tiles.kernel - tiles.columns_before;
+  return {.top = std::max<int64_t>(y, 0), .bottom = std::min(y + tiles.kernel, extent.height), .left = std::max<int64_t>(x, 0),
+          .right = std::min(x + tiles.kernel, extent.width), .corner = y * tiles.kernel + x};
 }
 
-/// One row of tiles of one picture. The position within a tile counts from its corner, inside or not.
+/// In every lane the position of a pixel within its tile.
+ESPALIER_INLINE Bits position(int64_t y, int64_t x, const Tile& tile, int64_t kernel) {
+  return Bits{} + static_cast<uint32_t>(y * kernel + x - tile.corner);
+}
+
+/// One row of tiles of one picture.
 template <class T>
 ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extent& extent) {
-  const Range ys = range_of(row, tiles.kernel, tiles.rows_before, extent.height);
-  for (int64_t tile = 0; tile < tiles.width; ++tile) {
-    const Range xs = range_of(tile, tiles.kernel, tiles.columns_before, extent.width);
-    const int64_t corner = (row * tiles.kernel - tiles.rows_before) * tiles.kernel + tile * tiles.kernel - tiles.columns_before;
+  for (int64_t column = 0; column < tiles.width; ++column) {
+    const Tile tile = tile_at(row, column, tiles, extent);
     for (int64_t c = 0; c < extent.channels; c += kLanes) {
       const int64_t count = std::min(kLanes, extent.channels - c);
       Lanes best = all(-std::numeric_limits<float>::infinity());
       Bits place = {};
-      for (int64_t i = ys.begin; i < ys.end; ++i) {
-        for (int64_t j = xs.begin; j < xs.end; ++j) {
-          const Lanes value = load_upto(x + (i * extent.width + j) * extent.channels + c, count);
-          const Bits here = Bits{} + static_cast<uint32_t>(i * tiles.kernel + j - corner);
+      for (int64_t y_at = tile.top; y_at < tile.bottom; ++y_at) {
+        for (int64_t x_at = tile.left; x_at < tile.right; ++x_at) {
+          const Lanes value = load_upto(x + (y_at * extent.width + x_at) * extent.channels + c, count);
+          const Bits here = position(y_at, x_at, tile, tiles.kernel);
           // Written so that a value which is not a number wins and is seen.
           place = value <= best ? place : here;
           best = value <= best ? best : value;
         }
       }
-      const int64_t at = tile * extent.channels + c;
+      const int64_t at = column * extent.channels + c;
       store_upto(y + at, best, count);
       const Bytes bytes = __builtin_convertvector(place, Bytes);
       std::memcpy(positions + at, &bytes, static_cast<size_t>(count));
@@ -61,21 +67,19 @@ ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t 
 
 template <class T>
 ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extent& extent) {
-  const Range ys = range_of(row, tiles.kernel, tiles.rows_before, extent.height);
-  for (int64_t tile = 0; tile < tiles.width; ++tile) {
-    const Range xs = range_of(tile, tiles.kernel, tiles.columns_before, extent.width);
-    const int64_t corner = (row * tiles.kernel - tiles.rows_before) * tiles.kernel + tile * tiles.kernel - tiles.columns_before;
+  for (int64_t column = 0; column < tiles.width; ++column) {
+    const Tile tile = tile_at(row, column, tiles, extent);
     for (int64_t c = 0; c < extent.channels; c += kLanes) {
       const int64_t count = std::min(kLanes, extent.channels - c);
-      const int64_t at = tile * extent.channels + c;
+      const int64_t at = column * extent.channels + c;
       const Lanes gradient = load_upto(dy + at, count);
       Bytes bytes = {};
       std::memcpy(&bytes, positions + at, static_cast<size_t>(count));
       const Bits place = __builtin_convertvector(bytes, Bits);
-      for (int64_t i = ys.begin; i < ys.end; ++i) {
-        for (int64_t j = xs.begin; j < xs.end; ++j) {
-          const Bits here = Bits{} + static_cast<uint32_t>(i * tiles.kernel + j - corner);
-          store_upto(dx + (i * extent.width + j) * extent.channels + c, place == here ? gradient : Lanes{}, count);
+      for (int64_t y_at = tile.top; y_at < tile.bottom; ++y_at) {
+        for (int64_t x_at = tile.left; x_at < tile.right; ++x_at) {
+          const Bits here = position(y_at, x_at, tile, tiles.kernel);
+          store_upto(dx + (y_at * extent.width + x_at) * extent.channels + c, place == here ? gradient : Lanes{}, count);
         }
       }
     }

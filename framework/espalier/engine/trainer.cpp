@@ -90,8 +90,19 @@ struct Copies {
 
 Copies copies_of(const Weights& weights) { return {copy_of(weights.parameters()), copy_of(weights.buffers())}; }
 
+void put(Weights& weights, const Copies& copies) {
+  assign(weights.parameters(), copies.parameters);
+  assign(weights.buffers(), copies.buffers);
+}
+
 void follow(std::vector<float>& average, std::span<const float> values, float decay) {
   for (size_t i = 0; i < average.size(); ++i) average[i] = decay * average[i] + (1.0F - decay) * values[i];
+}
+
+/// Moves an average towards the weights.
+void follow(Copies& average, const Weights& weights, double decay) {
+  follow(average.parameters, weights.parameters(), static_cast<float>(decay));
+  follow(average.buffers, weights.buffers(), static_cast<float>(decay));
 }
 
 /// A number with leading zeros. (LibTorch's headers hide the system's {fmt} behind one without a library.)
@@ -248,28 +259,20 @@ void Training::follow_average(int64_t step) {
     const bool last = step + 1 >= length_.steps;
     if (!last && (step + 1) % lookahead_->every != 0) return;
     const double progress = static_cast<double>(step + 1) / static_cast<double>(length_.steps);
-    const auto decay = static_cast<float>(last ? 1.0 : lookahead_->decay * progress * progress * progress);
-    follow(average_->parameters, weights.parameters(), decay);
-    follow(average_->buffers, weights.buffers(), decay);
-    assign(weights.parameters(), average_->parameters);
-    assign(weights.buffers(), average_->buffers);
+    follow(*average_, weights, last ? 1.0 : lookahead_->decay * progress * progress * progress);
+    put(weights, *average_);
     return;
   }
   // Early on an average of few values follows them more closely.
   const double seen = static_cast<double>(optimizer_.updates);
-  const auto decay = static_cast<float>(std::min(average_decay_, (1.0 + seen) / (10.0 + seen)));
-  follow(average_->parameters, weights.parameters(), decay);
-  follow(average_->buffers, weights.buffers(), decay);
+  follow(*average_, weights, std::min(average_decay_, (1.0 + seen) / (10.0 + seen)));
 }
 
 void Training::finish_epoch(double seconds) {
   Weights& weights = session_.weights();
   const bool scores_average = average_ && !lookahead_;
   const Copies raw = scores_average ? copies_of(weights) : Copies{};
-  if (scores_average) {
-    assign(weights.parameters(), average_->parameters);
-    assign(weights.buffers(), average_->buffers);
-  }
+  if (scores_average) put(weights, *average_);
   Json metrics = session_.score(session_.batches().splits().validation, "val_");
   metrics["loss"] = position_.loss_sum / static_cast<double>(std::max<int64_t>(position_.step, 1));
   metrics["learning_rate"] = rate_;
@@ -282,10 +285,7 @@ void Training::finish_epoch(double seconds) {
   position_.loss_sum = 0.0;
   position_.last_metrics = metrics;
   judge(metrics);
-  if (scores_average) {
-    assign(weights.parameters(), raw.parameters);
-    assign(weights.buffers(), raw.buffers);
-  }
+  if (scores_average) put(weights, raw);
   session_.channel().send({{"epoch", position_.epochs_done}, {"metrics", metrics}, {"seconds", seconds}});
   save();
 }

@@ -1,5 +1,6 @@
 #include "espalier/engine/weights.h"
 
+#include "espalier/engine/losses_metrics.h"
 #include "espalier/error.h"
 #include "espalier/network/analysis.h"
 #include "espalier/random.h"
@@ -55,31 +56,28 @@ void initialise(const Weight& weight, at::Tensor& tensor, uint64_t seed) {
     pass_channels_on(values, weight.shape);
   } else if (weight.init == "glorot") {
     fill_uniform(values, count, std::sqrt(6.0 / (fan_in + fan_out)), random);
-  } else if (weight.init == "unit_deviation") {
-    fill_normal(values, count, 1.0, random);
   } else if (weight.init == "whitening") {
     fill_uniform(values, count, std::sqrt(1.0 / fan_in), random);  // until the session takes it from the training split
   } else {
     fail("E0412", "no initialisation is called '" + weight.init + "'",
-         "kaiming, kaiming_uniform, dirac, glorot, unit_deviation, whitening, zeros and ones are there");
+         "kaiming, kaiming_uniform, dirac, glorot, whitening, zeros and ones are there");
   }
 }
 
-std::string key_of(int layer, const std::string& name) { return std::to_string(layer) + "." + name; }
-
 }  // namespace
+
+std::string weight_key(int layer, const std::string& name) { return std::to_string(layer) + "." + name; }
 
 Weights::Weights(const Network& net, uint64_t seed) {
   for (const Layer& layer : net.layers()) {
     for (const Weight& weight : layer.weights) {
-      add({.key = key_of(layer.id, weight.name), .shape = weight.shape, .trained = weight.role != "buffer", .from = layer.from,
+      add({.key = weight_key(layer.id, weight.name), .shape = weight.shape, .trained = weight.role != "buffer", .from = layer.from,
            .role = weight.role});
     }
   }
   for (const Output& output : net.outputs()) {
     const Shape& shape = net.layers().at(static_cast<size_t>(output.layer)).shape;
-    const std::string kind = output.decode.value("kind", std::string());
-    if (kind != "number" && kind != "numbers") continue;
+    if (answer_of(output) != Answer::number) continue;
     add({.key = "target." + output.head + ".mean", .shape = shape, .trained = false});
     add({.key = "target." + output.head + ".std", .shape = shape, .trained = false});
   }
@@ -87,7 +85,7 @@ Weights::Weights(const Network& net, uint64_t seed) {
   for (const Layer& layer : net.layers()) {
     for (const Weight& weight : layer.weights) {
       at::Tensor tensor = get(layer.id, weight.name).detach();
-      initialise(weight, tensor, derive_seed(seed, key_of(layer.id, weight.name)));
+      initialise(weight, tensor, derive_seed(seed, weight_key(layer.id, weight.name)));
       // Constants that the pipeline gives, such as the mean of a normalization.
       const auto given = layer.set.find(weight.name);
       if (weight.role != "buffer" || given == layer.set.end() || !given->is_array() || given->empty()) continue;
@@ -122,7 +120,7 @@ void Weights::allocate() {
   }
 }
 
-at::Tensor Weights::get(int layer, const std::string& name) const { return get(key_of(layer, name)); }
+at::Tensor Weights::get(int layer, const std::string& name) const { return get(weight_key(layer, name)); }
 
 at::Tensor Weights::get(const std::string& key) const {
   const auto found = views_.find(key);

@@ -12,9 +12,12 @@
 
 namespace espalier::engine {
 
+/// "<layer id>.<weight name>": what a layer's tensor is called in buffers and files.
+std::string weight_key(int layer, const std::string& name);
+
 /// One named tensor within a flat buffer.
 struct Entry {
-  std::string key;      ///< "<layer id>.<weight name>", or "target.<head>.mean"
+  std::string key;      ///< a weight_key, or "target.<head>.mean"
   Shape shape;
   bool trained = true;
   std::string from = {};  ///< path of the part that emitted it

@@ -83,7 +83,7 @@ Shape dense_shape(const Shapes& in, const Json& set) {
 
 Weights dense_weights(const Shapes& in, const Json& set) {
   const int64_t units = integer(set, "units");
-  Weights out = {{"weight", {units, in[0][0]}, "matrix", set.at("init").get<std::string>()}};
+  Weights out = {{"weight", {units, in[0][0]}, "matrix", "glorot"}};
   if (set.at("bias").get<bool>()) out.push_back({"bias", {units}, "bias", "zeros"});
   return out;
 }
@@ -194,7 +194,7 @@ std::vector<Operation> make_operations() {
        .weights = conv_weights,
        .macs = conv_macs},
       {.name = "dense",
-       .settings = {{"units", required}, {"bias", true}, {"init", "glorot"}},
+       .settings = {{"units", required}, {"bias", true}},
        .shape = dense_shape,
        .weights = dense_weights,
        .macs = dense_macs},

@@ -19,17 +19,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Json trial_of(const Store& store, const TrialRecord& trial) {
+Json curve_of(const Store& store, int64_t trial, const std::string& part) {
   Json curve = Json::array();
-  for (const EpochRecord& epoch : store.epochs(trial.number)) curve.push_back({{"epoch", epoch.epoch}, {"metrics", epoch.metrics}});
+  for (const EpochRecord& epoch : store.epochs(trial, part)) curve.push_back({{"epoch", epoch.epoch}, {"metrics", epoch.metrics}});
+  return curve;
+}
+
+Json trial_of(const Store& store, const TrialRecord& trial) {
+  Json curve = curve_of(store, trial.number, "");
   Json parts = Json::array();
   for (const TrialRecord& part : store.parts(trial.number))
     parts.push_back({{"part", part.part}, {"state", to_string(part.state)}, {"objective", part.objective ? Json(*part.objective) : Json()},
                      {"epochs", part.epochs}, {"seconds", part.seconds}, {"attempts", part.attempts}});
   // A trial of several trainings is drawn by its first one.
-  if (curve.empty() && !parts.empty())
-    for (const EpochRecord& epoch : store.epochs(trial.number, parts.front()["part"].get<std::string>()))
-      curve.push_back({{"epoch", epoch.epoch}, {"metrics", epoch.metrics}});
+  if (curve.empty() && !parts.empty()) curve = curve_of(store, trial.number, parts.front()["part"].get<std::string>());
   return {{"number", trial.number}, {"settings", trial.settings}, {"reason", trial.reason}, {"state", to_string(trial.state)},
           {"cause", trial.cause}, {"message", trial.message}, {"scores", trial.scores},
           {"objective", trial.objective ? Json(*trial.objective) : Json()}, {"epochs", trial.epochs},

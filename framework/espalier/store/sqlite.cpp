@@ -282,8 +282,8 @@ class SqliteStore final : public Store {
 }  // namespace
 
 std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file) {
-  refuse_network_folder(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
-  const std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  refuse_network_folder(folder);
   std::error_code error;
   const bool read_only = access(folder.c_str(), W_OK) != 0 && std::filesystem::exists(file, error);
   return std::make_unique<SqliteStore>(file.string(), read_only);

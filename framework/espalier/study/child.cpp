@@ -1,6 +1,7 @@
 #include "espalier/study/child.h"
 
 #include "espalier/error.h"
+#include "espalier/study/clock.h"
 #include "espalier/study/process.h"
 
 #include <fmt/format.h>
@@ -12,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 
@@ -20,13 +20,9 @@ namespace espalier {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kExitOutOfMemory = 71;
 constexpr int kExitStopped = 75;
 constexpr int64_t kLogTail = 8192;
-
-double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
 
 /// Messages are a length of four bytes, little endian, and JSON.
 std::string frame(const Json& message) {

@@ -1,6 +1,7 @@
 #include "espalier/study/study.h"
 
 #include "espalier/error.h"
+#include "espalier/study/clock.h"
 #include "espalier/study/decide.h"
 #include "espalier/study/files.h"
 #include "espalier/study/parts.h"
@@ -10,16 +11,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 namespace espalier {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
 
 /// The first path at which two documents differ.
 std::string first_difference(const Json& before, const Json& now) {
@@ -105,7 +101,6 @@ class Run {
     write_lock();
   }
 
-  int interrupts() const { return options_.interrupts != nullptr ? options_.interrupts->load() : 0; }
   double spent() const { return spent_before_ + seconds_since(begun_); }
   void save_spent() { store_->set_info("spent_seconds", spent()); }
 
@@ -119,13 +114,13 @@ class Run {
   }
 
   StudyEnd search() {
-    while (interrupts() == 0) {
+    while (!options_.interrupted()) {
       require_folder();
       const std::vector<TrialRecord> trials = store_->trials();
       if (is_spent(trials)) return StudyEnd::finished;
       if (const auto lease = store_->claim(kOwner, kLeaseSeconds)) {
         if (run_trial(*lease)) continue;
-        if (interrupts() > 0) return StudyEnd::interrupted;
+        if (options_.interrupted()) return StudyEnd::interrupted;
         observer_.on_note(fmt::format("the time budget ended trial {} before all of its parts were trained: it has no score; "
                                       "a larger search.budget.time goes on with it", lease->trial));
         return StudyEnd::finished;
@@ -228,7 +223,7 @@ class Run {
     if (end == StudyEnd::finished && result.best && !refit(*result.best)) result.end = StudyEnd::interrupted;
     if (result.end == StudyEnd::finished && result.best) {
       result.scores = write_best(pipeline_, options_, data_, *store_, *result.best, observer_);
-      if (interrupts() > 0) result.end = StudyEnd::interrupted;
+      if (options_.interrupted()) result.end = StudyEnd::interrupted;
     }
     return result;
   }

@@ -31,6 +31,8 @@ struct StudyOptions {
   std::filesystem::path folder;              ///< the study's own, created if absent
   std::filesystem::path trainer;             ///< espalier-trainer
   const std::atomic<int>* interrupts = nullptr;  ///< number of Ctrl-C seen: 1 finishes the step, 2 stops at once
+
+  bool interrupted() const { return interrupts != nullptr && interrupts->load() > 0; }
 };
 
 enum class StudyEnd { finished, interrupted };

@@ -2,6 +2,7 @@
 
 #include "espalier/error.h"
 #include "espalier/study/child.h"
+#include "espalier/study/clock.h"
 #include "espalier/study/files.h"
 #include "espalier/study/parts.h"
 #include "espalier/study/winner.h"
@@ -9,18 +10,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 namespace espalier {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr double kRenewSeconds = 30.0;
-
-double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
 
 Metrics numbers_of(const Json& object) {
   Metrics out;
@@ -123,7 +119,7 @@ class Attempt {
       store_.fail(lease_, end.cause, end.message, end.seconds);
       return true;
     }
-    if (interrupts() > 0 || !order_.keeps_partial) {
+    if (options_.interrupted() || !order_.keeps_partial) {
       store_.release(lease_, end.seconds);
       return false;
     }
@@ -188,8 +184,6 @@ class Attempt {
     }
     return best;
   }
-
-  int interrupts() const { return options_.interrupts != nullptr ? options_.interrupts->load() : 0; }
 
   const TrainingContext& context_;
   const Pipeline& pipeline_;

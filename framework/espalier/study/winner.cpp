@@ -141,7 +141,6 @@ Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Pre
   Json scores{{"search", best.scores}};
   const Winner winner{options, document, model ? std::filesystem::absolute(options.folder) / model->weights : "", folder, observer};
   const bool has_weights = model && std::filesystem::exists(winner.weights);
-  const auto interrupted = [&] { return options.interrupts != nullptr && options.interrupts->load() > 0; };
   if (has_weights) {
     if (winner.weights.extension() == ".safetensors") copy_whole(winner.weights, folder / "model.safetensors");
     if (pipeline.sketch.has_test) scores = read_scores(ask(winner, "evaluate", {{"split", "test"}}), scores);
@@ -152,8 +151,8 @@ Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Pre
   write_file(folder / "decode.json", decode_document(document).dump(1));
   write_file(folder / "scores.json", scores.dump(1));
   write_file(folder / "card.md", card(pipeline, best, model ? model->part : "", scores));
-  if (has_weights && !interrupted()) write_examples(winner, data, pipeline.seed);
-  if (interrupted()) return scores;  // asked again when the study goes on
+  if (has_weights && !options.interrupted()) write_examples(winner, data, pipeline.seed);
+  if (options.interrupted()) return scores;  // asked again when the study goes on
   store.set_info("scores", scores);
   store.set_info("scored trial", best.number);
   return scores;

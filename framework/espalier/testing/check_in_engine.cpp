@@ -1,3 +1,4 @@
+#include "espalier/data/files.h"
 #include "espalier/error.h"
 #include "espalier/testing/checks.h"
 
@@ -22,26 +23,6 @@ std::string quoted(const std::string& word) {
   return out + "'";
 }
 
-/// A folder of its own, removed at the end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "espalier-conformance-XXXXXX").string();
-    require(mkdtemp(name.data()) != nullptr, "E0111", "cannot make a folder in " + fs::temp_directory_path().string());
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 /// What a program writes to standard output, and how it ended.
 std::pair<std::string, int> output_of(const std::string& command) {
   FILE* pipe = popen(command.c_str(), "r");
@@ -64,7 +45,7 @@ std::vector<std::string> check_in_engine(const fs::path& trainer, const std::vec
   Json job = {{"format", 1}, {"do", "check"}, {"trial", {{"train", {{"threads", 1}}}, {"networks", Json::array()}}},
               {"attempt", Json::object()}};
   for (const Candidate& one : networks) job["trial"]["networks"].push_back({{"name", one.name}, {"network", one.network}});
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path file = folder.path() / "job.json";
   std::ofstream(file) << job.dump();
   const auto [text, status] = output_of("env -u ESPALIER_CHANNEL " + quoted(trainer.string()) + " " + quoted(file.string()) + " 2>&1");
