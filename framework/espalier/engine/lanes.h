@@ -82,6 +82,73 @@ ESPALIER_INLINE void store_upto(T* to, const Lanes& lanes, int64_t count) {
   }
 }
 
+/// Sixteen values of memory in two vectors: of floats the lower and the upper eight, of bfloat16 those at even and those at odd
+/// places, which are the halves of eight words and come apart by a shift and a mask.
+struct Pair {
+  Lanes a;
+  Lanes b;
+};
+
+constexpr int64_t kPair = 2 * kLanes;
+
+ESPALIER_INLINE Bits bits_of(const Lanes& lanes) {
+  Bits bits;
+  std::memcpy(&bits, &lanes, sizeof bits);
+  return bits;
+}
+
+ESPALIER_INLINE Lanes lanes_of(const Bits& bits) {
+  Lanes lanes;
+  std::memcpy(&lanes, &bits, sizeof lanes);
+  return lanes;
+}
+
+ESPALIER_INLINE Pair load_pair(const float* from) { return {load(from), load(from + kLanes)}; }
+
+ESPALIER_INLINE Bits load_words(const void* from) {
+  Bits words;
+  std::memcpy(&words, from, sizeof words);
+  return words;
+}
+
+ESPALIER_INLINE Pair load_pair(const c10::BFloat16* from) {
+  const Bits words = load_words(from);
+  return {lanes_of(words << 16), lanes_of(words & 0xffff0000U)};
+}
+
+ESPALIER_INLINE void store_pair(float* to, const Pair& pair) {
+  store(to, pair.a);
+  store(to + kLanes, pair.b);
+}
+
+ESPALIER_INLINE Bits rounded(const Lanes& lanes) {
+  const Bits bits = bits_of(lanes);
+  return bits + 0x7fffU + ((bits >> 16) & 1U);
+}
+
+ESPALIER_INLINE void store_pair(c10::BFloat16* to, const Pair& pair) {
+  const Bits words = (rounded(pair.a) >> 16) | (rounded(pair.b) & 0xffff0000U);
+  std::memcpy(static_cast<void*>(to), &words, sizeof words);
+}
+
+/// Sixteen floats in the order that a pair of `T` has, and back.
+ESPALIER_INLINE Pair load_in_order(const float* from, const float*) { return load_pair(from); }
+ESPALIER_INLINE Pair load_in_order(const float* from, const c10::BFloat16*) {
+  const Lanes low = load(from);
+  const Lanes high = load(from + kLanes);
+  return {__builtin_shufflevector(low, high, 0, 2, 4, 6, 8, 10, 12, 14), __builtin_shufflevector(low, high, 1, 3, 5, 7, 9, 11, 13, 15)};
+}
+ESPALIER_INLINE void store_in_order(float* to, const Pair& pair, const float*) { store_pair(to, pair); }
+ESPALIER_INLINE void store_in_order(float* to, const Pair& pair, const c10::BFloat16*) {
+  store(to, __builtin_shufflevector(pair.a, pair.b, 0, 8, 1, 9, 2, 10, 3, 11));
+  store(to + kLanes, __builtin_shufflevector(pair.a, pair.b, 4, 12, 5, 13, 6, 14, 7, 15));
+}
+
+ESPALIER_INLINE Pair operator+(const Pair& x, const Pair& y) { return {x.a + y.a, x.b + y.b}; }
+ESPALIER_INLINE Pair operator-(const Pair& x, const Pair& y) { return {x.a - y.a, x.b - y.b}; }
+ESPALIER_INLINE Pair operator*(const Pair& x, const Pair& y) { return {x.a * y.a, x.b * y.b}; }
+ESPALIER_INLINE void operator+=(Pair& x, const Pair& y) { x = x + y; }
+
 /// e^x to 2 units in the last place, for |x| < 87; beyond, it stays finite.
 ESPALIER_INLINE Lanes exponential(const Lanes& argument) {
   Lanes x = argument > 87.0F ? all(87.0F) : argument;
@@ -96,12 +163,7 @@ ESPALIER_INLINE Lanes exponential(const Lanes& argument) {
   p = p * r + 0.5F;
   p = p * r + 1.0F;
   p = p * r + 1.0F;
-  Bits bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  bits = (bits << 23) + (127U << 23);
-  Lanes power;
-  std::memcpy(&power, &bits, sizeof power);
-  return p * power;
+  return p * lanes_of((bits_of(shifted) << 23) + (127U << 23));
 }
 
 ESPALIER_INLINE Lanes sigmoid(const Lanes& x) { return 1.0F / (1.0F + exponential(-x)); }

@@ -34,9 +34,75 @@ ESPALIER_INLINE Tile tile_at(int64_t row, int64_t column, const Tiles& tiles, co
           .right = std::min(x + tiles.kernel, extent.width), .corner = y * tiles.kernel + x};
 }
 
-/// In every lane the position of a pixel within its tile.
-ESPALIER_INLINE Bits position(int64_t y, int64_t x, const Tile& tile, int64_t kernel) {
-  return Bits{} + static_cast<uint32_t>(y * kernel + x - tile.corner);
+/// The largest values so far, and their positions within the tile.
+struct Best {
+  Lanes value = all(-std::numeric_limits<float>::infinity());
+  Bits place = {};
+
+  /// Written so that a value which is not a number wins and is seen.
+  ESPALIER_INLINE void meet(const Lanes& other, const Bits& position) {
+    place = other <= value ? place : position;
+    value = other <= value ? value : other;
+  }
+};
+
+/// Sixteen channels at once.
+template <class T>
+struct Sixteen {
+  Best first, second;
+
+  ESPALIER_INLINE void meet(const T* from, const Bits& position, int64_t) {
+    const Pair pair = load_pair(from);
+    first.meet(pair.a, position);
+    second.meet(pair.b, position);
+  }
+  ESPALIER_INLINE void put(T* to, uint8_t* positions, int64_t) const {
+    store_pair(to, {first.value, second.value});
+    put_positions(positions, to);
+  }
+  ESPALIER_INLINE void put_positions(uint8_t* to, const float*) const {
+    const Bytes low = __builtin_convertvector(first.place, Bytes);
+    const Bytes high = __builtin_convertvector(second.place, Bytes);
+    std::memcpy(to, &low, sizeof low);
+    std::memcpy(to + kLanes, &high, sizeof high);
+  }
+  ESPALIER_INLINE void put_positions(uint8_t* to, const c10::BFloat16*) const {
+    const Halves both = __builtin_convertvector(first.place | (second.place << 8), Halves);
+    std::memcpy(to, &both, sizeof both);
+  }
+};
+
+/// Eight channels or fewer.
+template <class T>
+struct UptoEight {
+  Best best;
+
+  ESPALIER_INLINE void meet(const T* from, const Bits& position, int64_t count) { best.meet(load_upto(from, count), position); }
+  ESPALIER_INLINE void put(T* to, uint8_t* positions, int64_t count) const {
+    store_upto(to, best.value, count);
+    const Bytes bytes = __builtin_convertvector(best.place, Bytes);
+    std::memcpy(positions, &bytes, static_cast<size_t>(count));
+  }
+};
+
+/// Calls `visit(offset of the pixel, its position in every lane)` for the pixels of a tile.
+template <class Visit>
+ESPALIER_INLINE void over_pixels(const Tile& tile, const Tiles& tiles, const Extent& extent, const Visit& visit) {
+  for (int64_t y = tile.top; y < tile.bottom; ++y) {
+    Bits position = Bits{} + static_cast<uint32_t>(y * tiles.kernel + tile.left - tile.corner);
+    for (int64_t x = tile.left; x < tile.right; ++x) {
+      visit((y * extent.width + x) * extent.channels, position);
+      position = position + 1U;
+    }
+  }
+}
+
+template <class Access, class T>
+ESPALIER_INLINE void forward_channels(const T* x, T* y, uint8_t* positions, int64_t count, const Tile& tile, const Tiles& tiles,
+                                      const Extent& extent) {
+  Access best;
+  over_pixels(tile, tiles, extent, [&](int64_t at, const Bits& position) { best.meet(x + at, position, count); });
+  best.put(y, positions, count);
 }
 
 /// One row of tiles of one picture.
@@ -44,45 +110,66 @@ template <class T>
 ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extent& extent) {
   for (int64_t column = 0; column < tiles.width; ++column) {
     const Tile tile = tile_at(row, column, tiles, extent);
-    for (int64_t c = 0; c < extent.channels; c += kLanes) {
-      const int64_t count = std::min(kLanes, extent.channels - c);
-      Lanes best = all(-std::numeric_limits<float>::infinity());
-      Bits place = {};
-      for (int64_t y_at = tile.top; y_at < tile.bottom; ++y_at) {
-        for (int64_t x_at = tile.left; x_at < tile.right; ++x_at) {
-          const Lanes value = load_upto(x + (y_at * extent.width + x_at) * extent.channels + c, count);
-          const Bits here = position(y_at, x_at, tile, tiles.kernel);
-          // Written so that a value which is not a number wins and is seen.
-          place = value <= best ? place : here;
-          best = value <= best ? best : value;
-        }
-      }
-      const int64_t at = column * extent.channels + c;
-      store_upto(y + at, best, count);
-      const Bytes bytes = __builtin_convertvector(place, Bytes);
-      std::memcpy(positions + at, &bytes, static_cast<size_t>(count));
-    }
+    const int64_t at = column * extent.channels;
+    int64_t c = 0;
+    for (; c + kPair <= extent.channels; c += kPair)
+      forward_channels<Sixteen<T>>(x + c, y + at + c, positions + at + c, kPair, tile, tiles, extent);
+    for (; c < extent.channels; c += kLanes)
+      forward_channels<UptoEight<T>>(x + c, y + at + c, positions + at + c, std::min(kLanes, extent.channels - c), tile, tiles, extent);
   }
+}
+
+/// Gradients of sixteen channels go to the pixels that won.
+ESPALIER_INLINE void backward_sixteen(const float* dy, const uint8_t* positions, float* dx, const Tile& tile, const Tiles& tiles,
+                                      const Extent& extent) {
+  const Pair gradient = load_pair(dy);
+  Bytes low;
+  Bytes high;
+  std::memcpy(&low, positions, sizeof low);
+  std::memcpy(&high, positions + kLanes, sizeof high);
+  const Bits first = __builtin_convertvector(low, Bits);
+  const Bits second = __builtin_convertvector(high, Bits);
+  over_pixels(tile, tiles, extent, [&](int64_t at, const Bits& position) {
+    store_pair(dx + at, {first == position ? gradient.a : Lanes{}, second == position ? gradient.b : Lanes{}});
+  });
+}
+
+ESPALIER_INLINE void backward_sixteen(const c10::BFloat16* dy, const uint8_t* positions, c10::BFloat16* dx, const Tile& tile,
+                                      const Tiles& tiles, const Extent& extent) {
+  const Bits gradient = load_words(dy);
+  Halves both;
+  std::memcpy(&both, positions, sizeof both);
+  const Bits place = __builtin_convertvector(both, Bits);
+  const Bits first = place & 0xffU;
+  const Bits second = place >> 8;
+  over_pixels(tile, tiles, extent, [&](int64_t at, const Bits& position) {
+    const Bits low = first == position ? Bits{} + 0xffffU : Bits{};
+    const Bits high = second == position ? Bits{} + 0xffff0000U : Bits{};
+    const Bits words = gradient & (low | high);
+    std::memcpy(static_cast<void*>(dx + at), &words, sizeof words);
+  });
+}
+
+template <class T>
+ESPALIER_INLINE void backward_some(const T* dy, const uint8_t* positions, T* dx, int64_t count, const Tile& tile, const Tiles& tiles,
+                                   const Extent& extent) {
+  const Lanes gradient = load_upto(dy, count);
+  Bytes bytes = {};
+  std::memcpy(&bytes, positions, static_cast<size_t>(count));
+  const Bits place = __builtin_convertvector(bytes, Bits);
+  over_pixels(tile, tiles, extent,
+              [&](int64_t at, const Bits& position) { store_upto(dx + at, place == position ? gradient : Lanes{}, count); });
 }
 
 template <class T>
 ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extent& extent) {
   for (int64_t column = 0; column < tiles.width; ++column) {
     const Tile tile = tile_at(row, column, tiles, extent);
-    for (int64_t c = 0; c < extent.channels; c += kLanes) {
-      const int64_t count = std::min(kLanes, extent.channels - c);
-      const int64_t at = column * extent.channels + c;
-      const Lanes gradient = load_upto(dy + at, count);
-      Bytes bytes = {};
-      std::memcpy(&bytes, positions + at, static_cast<size_t>(count));
-      const Bits place = __builtin_convertvector(bytes, Bits);
-      for (int64_t y_at = tile.top; y_at < tile.bottom; ++y_at) {
-        for (int64_t x_at = tile.left; x_at < tile.right; ++x_at) {
-          const Bits here = position(y_at, x_at, tile, tiles.kernel);
-          store_upto(dx + (y_at * extent.width + x_at) * extent.channels + c, place == here ? gradient : Lanes{}, count);
-        }
-      }
-    }
+    const int64_t at = column * extent.channels;
+    int64_t c = 0;
+    for (; c + kPair <= extent.channels; c += kPair) backward_sixteen(dy + at + c, positions + at + c, dx + c, tile, tiles, extent);
+    for (; c < extent.channels; c += kLanes)
+      backward_some(dy + at + c, positions + at + c, dx + c, std::min(kLanes, extent.channels - c), tile, tiles, extent);
   }
 }
 
