@@ -181,17 +181,20 @@ const std::vector<Step>& Executor::steps(const std::vector<int>& wanted, bool tr
   return found->second;
 }
 
-std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness) const {
+std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness,
+                                      LayerClock* clock) const {
   Values values(net_.layers().size());
   for (const Step& step : steps(wanted, randomness != nullptr)) {
     Values in;
     for (const size_t from : step.in) in.push_back(values[from]);
     for (const size_t from : step.last) values[from] = at::Tensor();
+    if (clock != nullptr) clock->forward_begins();
     try {
       values[step.layer] = execute(step, in, inputs, randomness);
     } catch (const c10::Error& error) {
       fail("E0415", shown(net_.layers()[step.layer]) + ": " + error.what_without_backtrace());
     }
+    if (clock != nullptr) clock->forward_ends(step, values[step.layer]);
   }
   std::vector<at::Tensor> results;
   for (const int layer : wanted) results.push_back(values[static_cast<size_t>(layer)]);

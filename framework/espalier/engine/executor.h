@@ -1,5 +1,6 @@
 #pragma once
 
+#include "espalier/engine/layer_clock.h"
 #include "espalier/engine/plan.h"
 #include "espalier/engine/randomness.h"
 #include "espalier/engine/weights.h"
@@ -26,7 +27,9 @@ class Executor {
 
   /// Values of the layers `wanted` (indices), in that order. `randomness` means training: statistics of the batch,
   /// augmentation and dropout; without it the pass is the evaluation's. Nothing else than what is wanted is computed.
-  std::vector<at::Tensor> run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness) const;
+  /// `clock` is told when each step begins and ends.
+  std::vector<at::Tensor> run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness,
+                              LayerClock* clock = nullptr) const;
 
  private:
   using Values = std::vector<at::Tensor>;

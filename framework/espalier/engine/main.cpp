@@ -1,5 +1,6 @@
 #include "espalier/engine/jobs.h"
 #include "espalier/engine/messages.h"
+#include "espalier/engine/profile.h"
 #include "espalier/engine/trainer.h"
 #include "espalier/error.h"
 
@@ -55,10 +56,12 @@ int perform(const Json& job, Channel& channel) {
     predict(job, machine, channel);
   } else if (what == "features") {
     features(job, machine, channel);
+  } else if (what == "profile") {
+    profile(job, machine, channel);
   } else if (what == "check") {
     check(job, channel);
   } else {
-    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features and check are there");
+    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features, profile and check are there");
   }
   return 0;
 }

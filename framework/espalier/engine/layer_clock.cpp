@@ -1,0 +1,42 @@
+#include "espalier/engine/layer_clock.h"
+
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/function_hook.h>
+
+#include <memory>
+
+namespace espalier::engine {
+
+/// Stands before the gradient of a layer.
+struct Mark : torch::autograd::FunctionPreHook {
+  Mark(LayerClock& on, size_t of) : clock(on), layer(of) {}
+  torch::autograd::variable_list operator()(const torch::autograd::variable_list& gradients) override {
+    clock.reached(layer);
+    return gradients;
+  }
+  LayerClock& clock;
+  size_t layer;
+};
+
+void LayerClock::forward_begins() { since_ = std::chrono::steady_clock::now(); }
+
+void LayerClock::forward_ends(const Step& step, const at::Tensor& value) {
+  forward_[step.layer] += std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count();
+  if (value.grad_fn()) value.grad_fn()->add_pre_hook(std::make_unique<Mark>(*this, step.layer));
+}
+
+void LayerClock::backward_begins() {
+  current_.reset();
+  since_ = std::chrono::steady_clock::now();
+}
+
+void LayerClock::backward_ends() { reached(std::nullopt); }
+
+void LayerClock::reached(std::optional<size_t> layer) {
+  const Time now = std::chrono::steady_clock::now();
+  (current_ ? backward_[*current_] : loss_) += std::chrono::duration<double>(now - since_).count();
+  since_ = now;
+  current_ = layer;
+}
+
+}  // namespace espalier::engine
