@@ -55,10 +55,12 @@ int perform(const Json& job, Channel& channel) {
     predict(job, machine, channel);
   } else if (what == "features") {
     features(job, machine, channel);
+  } else if (what == "views") {
+    views(job, machine, channel);
   } else if (what == "check") {
     check(job, channel);
   } else {
-    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features and check are there");
+    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features, views and check are there");
   }
   return 0;
 }
