@@ -75,6 +75,31 @@ struct BatchNormOptions {
   bool scale = true;  ///< false: the scale stays 1
 };
 
+/// Largest changes of a picture's shape, each drawn anew for every sample, either way.
+struct AffineOptions {
+  double rotate = 0.0;  ///< fraction of a turn
+  double zoom = 0.0;    ///< fraction of the extent
+  double shear = 0.0;   ///< pixels to the side for each pixel down
+};
+
+/// Largest changes of a picture's colours, each drawn anew for every sample, either way.
+struct ColourOptions {
+  double brightness = 0.0;  ///< fraction of the distance from black
+  double contrast = 0.0;    ///< fraction of the distance from the picture's mean
+  double saturation = 0.0;  ///< fraction of the distance from grey; red, green and blue alone
+  double hue = 0.0;         ///< fraction of a turn of the circle of colours; red, green and blue alone
+};
+
+/// A rectangle of a picture that is covered, drawn anew for every sample.
+struct EraseOptions {
+  double probability = 1.0;  ///< of a sample
+  double least_area = 0.02;  ///< fraction of the picture
+  double most_area = 0.4;
+  double most_ratio = 1.0 / 0.3;  ///< of the longer side to the shorter; 1: squares
+  bool clipped = false;           ///< its middle lies anywhere in the picture and what is outside is lost; else all lies inside
+  std::string fill = "mean";      ///< mean (the picture's), zero (where the layer stands) or noise (even, from black to white)
+};
+
 /// A DAG of primitive operations: data that everything but the engine reads. Every emitting function infers the shape
 /// and the weights of its layer at once and throws an Error (E0320) that names the part, the edge and the dimension
 /// if its inputs do not fit.
@@ -129,9 +154,12 @@ class Network {
   Value random_flip(Value x, bool horizontal, bool vertical);
   Value alternating_flip(Value x);                                    ///< half of the pictures, in the next epoch the others
   Value random_translate(Value x, double height, double width);
-  Value random_rotate(Value x, double fraction_of_turn);
-  Value random_zoom(Value x, double factor);
-  Value random_contrast(Value x, double factor);
+  Value random_affine(Value x, const AffineOptions& options);         ///< turned, resized and sheared in one resampling
+  // These know black and white: before them stand inputs, scale, normalize, resize, repeat_channels and what is training only.
+  Value random_colour(Value x, const ColourOptions& options);         ///< no pixel becomes brighter than white
+  Value random_erase(Value x, const EraseOptions& options);           ///< arXiv:1708.04896; clipped squares: arXiv:1708.04552
+  /// RandAugment (arXiv:1909.13719): `operations` of its set one after the other, of a magnitude from 0 to 30.
+  Value random_operations(Value x, int64_t operations, double magnitude);
 
   /// Builds another block of a slot in a part of its own.
   Value block(const Slot& slot, std::vector<Value> inputs);

@@ -26,7 +26,9 @@ TEST_CASE("a network of every operation has nothing wrong") {
   Network net;
   Value x = net.input("image", {1, 9, 10}, "uint8");
   x = net.normalize(net.repeat_channels(net.scale(x, 1.0 / 255.0), 3), {0.5, 0.5, 0.5}, {0.2, 0.2, 0.2});
-  x = net.random_contrast(net.random_zoom(net.random_rotate(net.random_flip(x, true, true), 0.1), 0.2), 0.3);
+  x = net.random_affine(net.random_flip(x, true, true), {.rotate = 0.1, .zoom = 0.2, .shear = 0.1});
+  x = net.random_colour(x, {.brightness = 0.2, .contrast = 0.3, .saturation = 0.2, .hue = 0.1});
+  x = net.random_operations(net.random_erase(x, {.probability = 0.5}), 2, 9.0);
   x = net.random_translate(x, 0.1, 0.2);
   Value y = net.silu(net.batch_norm(net.conv(x, {.filters = 6, .kernel = 4, .stride = 3, .bias = true})));
   y = net.add(y, net.drop_path(net.gelu(net.depthwise_conv(y, 2)), 0.5));

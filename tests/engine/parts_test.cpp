@@ -1,5 +1,4 @@
 #include "torch_catch.h"
-#include "espalier/engine/augment.h"
 #include "espalier/engine/losses_metrics.h"
 #include "espalier/engine/session.h"
 #include "espalier/engine/weights.h"
@@ -18,24 +17,6 @@ using namespace espalier::engine;
 namespace {
 
 using at::Tensor;
-
-/// Pictures of bytes in which every pixel of a sample differs from its neighbours.
-Tensor some_pictures(int64_t samples = 16) {
-  const Tensor x = at::arange(samples * 2 * 7 * 6).mul(37).remainder(251).to(at::kFloat).view({samples, 2, 7, 6});
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-Tensor augmented(const std::string& op, const Json& set, const Tensor& x, uint64_t seed = 3) {
-  Randomness randomness(seed, seed);
-  return augment(op, set, x, randomness);
-}
-
-/// Whether every picture is one of two.
-bool each_is_either(const Tensor& values, const Tensor& a, const Tensor& b) {
-  for (int64_t i = 0; i < values.size(0); ++i)
-    if (!values[i].equal(a[i]) && !values[i].equal(b[i])) return false;
-  return true;
-}
 
 /// A head's output on column "y" of a network without weights.
 struct Head {
@@ -78,78 +59,6 @@ TEST_CASE("weights begin with the moments of their initialisation and differ by 
     CHECK(weights.get(layer, name).eq(value).all().item<bool>());
   CHECK(Weights(net, 5).get(1, "weight").equal(kaiming));
   CHECK_FALSE(Weights(net, 6).get(1, "weight").equal(kaiming));
-}
-
-TEST_CASE("a flip mirrors half of the pictures, and twice is not at all") {
-  const Tensor x = some_pictures(64);
-  const Json set = {{"horizontal", true}, {"vertical", false}};
-  const Tensor once = augmented("random_flip", set, x);
-  CHECK(each_is_either(once, x, x.flip(3)));
-  int64_t mirrored = 0;
-  for (int64_t i = 0; i < 64; ++i) mirrored += once[i].equal(x[i]) ? 0 : 1;
-  CHECK(mirrored > 16);
-  CHECK(mirrored < 48);
-  CHECK(augmented("random_flip", set, once).equal(x));
-  CHECK(augmented("random_flip", {{"horizontal", false}, {"vertical", false}}, x).equal(x));
-  CHECK(each_is_either(augmented("random_flip", {{"horizontal", false}, {"vertical", true}}, x), x, x.flip(2)));
-  // Nobody asked for a vertical one.
-  CHECK(each_is_either(augmented("random_flip", Json::object(), x), x, x.flip(3)));
-}
-
-TEST_CASE("a shift moves pictures by whole pixels and fills with what is there") {
-  const Tensor x = some_pictures();
-  const Tensor moved = augmented("random_translate", {{"height", 0.3}, {"width", 0.2}}, x);
-  const auto rows = static_cast<int64_t>(std::lround(0.3 * 7)), columns = static_cast<int64_t>(std::lround(0.2 * 6));
-  const Tensor wide = at::reflection_pad2d(x, {columns, columns, rows, rows});
-  for (int64_t i = 0; i < x.size(0); ++i) {
-    bool found = false;
-    for (int64_t y = 0; y <= 2 * rows; ++y)
-      for (int64_t k = 0; k <= 2 * columns; ++k) found = found || moved[i].equal(wide[i].narrow(1, y, 7).narrow(2, k, 6));
-    CHECK(found);
-  }
-  CHECK(augmented("random_translate", {{"height", 0.0}, {"width", 0.0}}, x).equal(x));
-  CHECK_FALSE(moved.equal(x));
-}
-
-TEST_CASE("turns, sizes and contrasts change pictures within their range, by seed, sample by sample") {
-  const auto [op, set, none] = GENERATE(table<std::string, Json, Json>({{"random_rotate", {{"fraction", 0.2}}, {{"fraction", 0.0}}},
-                                                                        {"random_zoom", {{"factor", 0.4}}, {{"factor", 0.0}}},
-                                                                        {"random_contrast", {{"factor", 0.8}}, {{"factor", 0.0}}}}));
-  CAPTURE(op);
-  const Tensor x = some_pictures();
-  const Tensor y = augmented(op, set, x);
-  CHECK(y.sizes() == x.sizes());
-  CHECK(y.min().item<double>() >= x.min().item<double>() - 1e-3);
-  CHECK(y.max().item<double>() <= x.max().item<double>() + 1e-3);
-  CHECK(at::allclose(augmented(op, none, x), x, 1e-4, 1e-2));
-  CHECK(augmented(op, set, x).equal(y));
-  CHECK_FALSE(augmented(op, set, x, 4).equal(y));
-  const Tensor alike = x.narrow(0, 0, 1).repeat({4, 1, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
-  const Tensor views = augmented(op, set, alike);
-  CHECK_FALSE(views[0].equal(views[1]));
-}
-
-TEST_CASE("a quarter turn is the one of LibTorch") {
-  const Tensor x = some_pictures(1).narrow(2, 0, 6).contiguous(at::MemoryFormat::ChannelsLast);
-  // Of the turns that a seed draws, one close to a quarter is as good as rot90 but for a little blur.
-  double nearest = 1e9;
-  for (uint64_t seed = 0; seed < 400; ++seed) {
-    const Tensor turned = augmented("random_rotate", {{"fraction", 0.25}}, x, seed);
-    nearest = std::min(nearest, (turned - x.rot90(1, {2, 3})).abs().mean().item<double>());
-  }
-  CHECK(nearest < 3.0);
-}
-
-TEST_CASE("evaluation leaves pictures as they are") {
-  Network net;
-  Value out = net.random_flip(net.input("x", {2, 7, 6}, "uint8"), true, true);
-  out = net.random_contrast(net.random_zoom(net.random_rotate(net.random_translate(out, 0.2, 0.2), 0.2), 0.2), 0.5);
-  const Weights weights(net, 1);
-  const Executor executor(net, weights, false);
-  const Tensor x = some_pictures();
-  CHECK(executor.run({{"x", x}}, {out.layer}, nullptr)[0].equal(x));
-  Randomness randomness(1, 2);
-  CHECK_FALSE(executor.run({{"x", x}}, {out.layer}, &randomness)[0].equal(x));
 }
 
 TEST_CASE("balanced classes weigh the same in sum, however rare") {

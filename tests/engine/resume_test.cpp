@@ -85,6 +85,28 @@ TEST_CASE("averages of weights are gone on with") {
   CHECK(bytes_of(folder.path() / "parts" / "epoch-0004.ckpt") == bytes_of(folder.path() / "whole" / "epoch-0004.ckpt"));
 }
 
+TEST_CASE("mixed samples are gone on with") {
+  const Json mix = GENERATE(Json{{"name", "mixup"}, {"alpha", 0.4}, {"probability", 0.7}}, Json{{"name", "cutmix"}, {"alpha", 1.0}},
+                            Json{{"name", "mixup_or_cutmix"}, {"cutmix_alpha", 0.5}});
+  CAPTURE(mix.dump());
+  const TemporaryFolder folder;
+  Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
+  job["trial"]["train"]["mix"] = mix;
+  job["trial"]["train"]["accumulate"] = 2;
+  REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
+  const Json part = writing_to(job, folder.path() / "parts");
+  // Stopped within the first epoch.
+  const Outcome first = run_trainer(part, folder.path() / "parts", SIGTERM, 1, "hello");
+  REQUIRE(first.count("checkpoint") >= 1);
+  REQUIRE(run_trainer(going_on_from(part, first), folder.path() / "parts").exit_code == 0);
+  const std::string whole = bytes_of(folder.path() / "whole" / "epoch-0004.ckpt");
+  CHECK(bytes_of(folder.path() / "parts" / "epoch-0004.ckpt") == whole);
+  // The control: without mixing the weights are others.
+  job["trial"]["train"]["mix"] = "none";
+  REQUIRE(run_trainer(writing_to(job, folder.path() / "plain"), folder.path() / "plain").exit_code == 0);
+  CHECK(bytes_of(folder.path() / "plain" / "epoch-0004.ckpt") != whole);
+}
+
 TEST_CASE("where a checkpoint is damaged, training goes on from the one before and says so") {
   const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "d");

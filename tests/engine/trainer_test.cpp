@@ -43,6 +43,31 @@ TEST_CASE("a network learns made pictures, and evaluating it gives its scores ag
   CHECK(scores.at("confusion").size() == 2);
 }
 
+TEST_CASE("classes and numbers are learned from mixed samples") {
+  const Json mix = GENERATE(Json{{"name", "mixup"}, {"alpha", 0.2}}, Json{{"name", "cutmix"}, {"alpha", 1.0}},
+                            Json{{"name", "mixup_or_cutmix"}, {"alpha", 0.2}, {"cutmix_alpha", 1.0}});
+  CAPTURE(mix.dump());
+  const TemporaryFolder folder;
+  Json data = make_data(folder.path() / "data");
+  data["targets"] = {{"label", "label"}, {"brightness", "brightness"}};
+  Network net;
+  const Value x = trunk(net);
+  net.output({.head = "label", .target = "label", .layer = net.dense(x, 2).layer, .loss = {{"name", "cross_entropy"}}, .metrics = {"accuracy"},
+              .decode = {{"kind", "class"}, {"activation", "softmax"}, {"names", {"left", "right"}}}});
+  net.output({.head = "brightness", .target = "brightness", .layer = net.dense(x, 1).layer, .loss = {{"name", "mse"}}, .metrics = {"mse"},
+              .decode = {{"kind", "number"}}});
+  Json job = writing_to(job_for(data, net.to_json(), "val_loss", false), folder.path() / "m");
+  job["trial"]["train"]["epochs"] = {{"count", 25}};
+  job["trial"]["train"]["mix"] = mix;
+  const Outcome trained = run_trainer(job, folder.path() / "m");
+  REQUIRE(trained.exit_code == 0);
+  const Outcome scored = run_trainer(evaluating(job, trained, "validation"), folder.path() / "m");
+  REQUIRE(scored.exit_code == 0);
+  const Json scores = scored.last("done").at("done");
+  CHECK(scores.at("label.val_accuracy").get<double>() > 0.9);
+  CHECK(scores.at("brightness.val_mse").get<double>() < scores.at("baseline").at("brightness").at("mse").get<double>());
+}
+
 TEST_CASE("numbers are learned in standardised units and scored in their own") {
   const TemporaryFolder folder;
   Json data = make_data(folder.path() / "data");

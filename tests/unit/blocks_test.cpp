@@ -157,9 +157,21 @@ TEST_CASE("single layers give the shapes that their settings say") {
   CHECK(last_shape(network_of("resize", {{"size", {20, 30}}}, {3, 9, 9})) == Shape{3, 20, 30});
   CHECK(last_shape(network_of("resize", {{"size", {20}}}, {3, 9, 9})) == Shape{3, 20, 20});
   CHECK(network_of("identity", Json::object(), {3, 9, 9}).layers().size() == 1);
-  const Network views = network_of("augmentation", {{"flip", "both"}, {"translate", 0.1}, {"zoom", 0.2}}, {3, 9, 9});
-  CHECK(views.layers().size() == 4);
+}
+
+TEST_CASE("augmentation turns, resizes and shears at once, and changes colours at once") {
+  const Json all = {{"flip", "both"}, {"translate", 0.1}, {"operations", 2}, {"rotate", 0.1}, {"zoom", 0.2}, {"shear", 0.1}, {"brightness", 0.2},
+                    {"contrast", 0.2}, {"saturation", 0.2}, {"hue", 0.1}, {"cutout", 0.5}, {"erase", 0.25}};
+  const Network views = network_of("augmentation", all, {3, 9, 9});
+  std::vector<std::string> operations;
+  for (const Layer& layer : views.layers()) operations.push_back(layer.op);
+  CHECK(operations == std::vector<std::string>{"input", "random_flip", "random_translate", "random_operations", "random_affine", "random_colour",
+                                               "random_erase", "random_erase"});
   for (size_t i = 1; i < views.layers().size(); ++i) CHECK(views.layers()[i].training_only);
+  CHECK(views.layers()[6].set.at("most_area") == 0.25);
+  CHECK(views.layers()[6].set.at("clipped") == true);
+  CHECK(views.layers()[7].set.at("probability") == 0.25);
+  CHECK(network_of("augmentation", {{"flip", "none"}}, {3, 9, 9}).layers().size() == 1);
 }
 
 TEST_CASE("merge refuses to add what differs and joins channels") {

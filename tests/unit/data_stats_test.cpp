@@ -87,3 +87,21 @@ TEST_CASE("statistics count what the splits hold") {
   CHECK(svg.find("a &amp; b") != std::string::npos);
   CHECK(svg.find("<female>") == std::string::npos);
 }
+
+TEST_CASE("a sheet of views has a row a sample and a column a view, and names each") {
+  const Picture tall{.height = 4, .width = 2, .channels = 3, .pixels = std::vector<uint8_t>(24, 9)};
+  const ViewSheet sheet{.from = "views/<a>", .captions = {"frog", "cat & dog"}, .rows = {{tall, tall, tall}, {tall, tall, tall}}};
+  const std::string svg = views_svg("mine", {sheet, sheet});
+  const auto count = [&](const std::string& what) {
+    size_t found = 0;
+    for (size_t at = svg.find(what); at != std::string::npos; at = svg.find(what, at + 1)) ++found;
+    return found;
+  };
+  CHECK(count("<image ") == 12);
+  CHECK(count(">as it is<") == 2);
+  CHECK(count(">view 2<") == 2);
+  CHECK(count(">cat &amp; dog<") == 2 + 6);
+  CHECK(count("views/&lt;a&gt;") == 2);
+  // Pictures keep their proportions.
+  CHECK(count("width=\"84\" height=\"168\"") == 12);
+}

@@ -154,9 +154,36 @@ TEST_CASE("what changes nothing emits nothing") {
   const Value x = net.input("image", {3, 8, 8}, "uint8");
   CHECK(net.dropout(x, 0).layer == x.layer);
   CHECK(net.random_flip(x, false, false).layer == x.layer);
-  CHECK(net.random_rotate(x, 0).layer == x.layer);
+  CHECK(net.random_affine(x, {}).layer == x.layer);
+  CHECK(net.random_colour(x, {}).layer == x.layer);
+  CHECK(net.random_erase(x, {.probability = 0.0}).layer == x.layer);
+  CHECK(net.random_operations(x, 0, 9.0).layer == x.layer);
   CHECK(net.concat({x}).layer == x.layer);
   CHECK(net.layers().size() == 1);
+}
+
+TEST_CASE("hue and saturation of grey pictures are refused, and what works on features is") {
+  const auto why = [](const auto& emit) {
+    try {
+      emit();
+    } catch (const Error& error) {
+      return error.problems().front().code + " " + error.problems().front().message;
+    }
+    return std::string();
+  };
+  Network net;
+  const Value grey = net.input("face", {1, 8, 8}, "uint8");
+  const Value rgb = net.scale(net.input("image", {3, 8, 8}, "uint8"), 0.1);
+  CHECK(why([&] { net.random_colour(grey, {.hue = 0.1}); }).find("channels is 1, and only pictures of red, green and blue have a hue") != std::string::npos);
+  CHECK(why([&] { net.random_colour(grey, {.saturation = 0.1}); }).starts_with("E0320"));
+  CHECK(why([&] { net.random_colour(grey, {.brightness = 0.1, .contrast = 0.1}); }).empty());
+  CHECK(why([&] { net.random_colour(rgb, {.saturation = 0.1, .hue = 0.1}); }).empty());
+  const Value features = net.conv(rgb, {.filters = 3});
+  CHECK(why([&] { net.random_colour(features, {.brightness = 0.1}); }).find("it works on pixels, and conv of") != std::string::npos);
+  CHECK(why([&] { net.random_operations(net.relu(features), 1, 9.0); }).starts_with("E0320"));
+  CHECK(why([&] { net.random_affine(features, {.rotate = 0.1}); }).empty());
+  CHECK(why([&] { net.random_erase(rgb, {.fill = "white"}); }).find("fill is 'white'; it is mean, zero or noise") != std::string::npos);
+  CHECK(why([&] { net.random_erase(rgb, {.least_area = 0.5, .most_area = 0.4}); }).starts_with("E0320"));
 }
 
 TEST_CASE("a document read back is the same document") {

@@ -1,5 +1,6 @@
 #include "espalier/cli/data_check.h"
 #include "espalier/cli/data_stats.h"
+#include "espalier/cli/data_views.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
 #include "espalier/data/fetch.h"
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 namespace espalier::cli {
 
@@ -155,28 +157,42 @@ Look look_of(std::FILE* stream) {
           .true_colour = depth == "truecolor" || depth == "24bit", .blocks = speaks_utf8()};
 }
 
+constexpr int64_t kInDocument = 48;   ///< samples of a split
+constexpr int64_t kInTerminal = 8;
+constexpr int64_t kInSheet = 10;      ///< samples with views
+constexpr size_t kSheetInTerminal = 4;
+constexpr int64_t kViews = 8;
+
 int stats(const Call& call) {
   const std::string& name = call.word(0, "a pipeline or a data set");
   const Registry registry = scan_registry(call);
   const FindReader readers = readers_of(registry);
   const bool whole = describes_dataset(name);
-  const DataRequest request = whole ? request_of_dataset(name, readers) : load(call, registry).data;
+  if (whole && call.has("views")) fail("E0002", fmt::format("'{}' is a data set, and only a pipeline says how pictures are changed", name));
+  const std::optional<Pipeline> pipeline = whole ? std::nullopt : std::optional(load(call, registry));
+  const DataRequest request = whole ? request_of_dataset(name, readers) : pipeline->data;
   const Preparation preparation = prepare_data(request, readers, progress_line(is_terminal(stderr)));
   if (is_terminal(stderr)) fmt::print(stderr, "\r\033[K");
   const Prepared prepared = Prepared::open(preparation.folder);
   const Splits splits = read_splits(preparation.splits);
   const std::vector<std::string> shown = whole ? std::vector<std::string>() : request.used;
+  const std::string title = fs::path(name).stem().string();
   Json found = content_stats(prepared, splits, shown);
-  constexpr int64_t kInDocument = 48, kInTerminal = 8;
   if (call.has("svg"))
-    write_file_safely(call.value("svg"), stats_svg(fs::path(name).stem().string(), found, prepared, sample_rows(splits.train, kInDocument), shown));
+    write_file_safely(call.value("svg"), stats_svg(title, found, prepared, sample_rows(splits.train, kInDocument), shown));
+  std::vector<ViewSheet> sheets;
+  if (call.has("views")) {
+    sheets = training_views(*pipeline, registry, preparation, sample_rows(splits.train, kInSheet), kViews);
+    write_file_safely(call.value("views"), views_svg(title, sheets));
+  }
   if (call.json()) {
     found["left_out"] = preparation.left_out;
     print_json(found);
     return 0;
   }
   const Look look = look_of(stdout);
-  fmt::print("{}{}", stats_text(found, look), sheet_text(prepared, sample_rows(splits.train, kInTerminal), shown, look));
+  fmt::print("{}{}", stats_text(found, look),
+             sheets.empty() ? sheet_text(prepared, sample_rows(splits.train, kInTerminal), shown, look) : views_text(sheets, kSheetInTerminal, look));
   print_left_out(preparation.left_out);
   return 0;
 }
@@ -197,7 +213,9 @@ std::vector<Verb> data_verbs() {
       {"data check", "reads all again: broken files, duplicates and leaks between splits, ranges, absent classes", arguments,
        "espalier data check cifar10_classifier", {}, check},
       {"data stats", "class balance of each split or a target's histogram, and a sheet of samples", "PIPELINE|DATASET [PATH=VALUE | ~PATH ...]",
-       "espalier data stats fashion_mnist --svg fashion.svg", {{"svg", "also draws it into a file that any browser shows", "FILE"}}, stats},
+       "espalier data stats fashion_mnist --svg fashion.svg",
+       {{"svg", "also draws it into a file that any browser shows", "FILE"},
+        {"views", "draws samples beside what a training sees of them in its epochs (needs a pipeline)", "FILE"}}, stats},
   };
 }
 

@@ -79,10 +79,7 @@ std::string colour_code(const Picture& picture, int64_t y, int64_t x, bool backg
   return fmt::format("{};5;{}", kind, 16 + 36 * level(red) + 6 * level(green) + level(blue));
 }
 
-Picture small_picture(const ColumnView& image, int64_t row) {
-  const int64_t size = elements(image.shape);
-  const uint8_t* from = image.as<uint8_t>() + row * size;
-  const Picture whole{.height = image.shape[0], .width = image.shape[1], .channels = image.shape[2], .pixels = {from, from + size}};
+Picture small_picture(const Picture& whole) {
   const int64_t height = std::clamp<int64_t>(kSide * whole.height / std::max<int64_t>(whole.width, 1), 2, 2 * kSide);
   return to_rgb(resized(whole, height + height % 2, kSide));
 }
@@ -94,6 +91,19 @@ std::string half_blocks(const Picture& picture, int64_t line, bool true_colour) 
     out += line + 1 < picture.height ? fmt::format("\033[{};{}m▀", colour_code(picture, line, x, false, true_colour), colour_code(picture, line + 1, x, true, true_colour)) : " ";
   return out + "\033[0m";
 }
+
+/// Pictures of the same size side by side.
+std::string pictures_text(const std::vector<Picture>& pictures, const Look& look) {
+  std::string out;
+  for (int64_t line = 0; line < pictures.at(0).height; line += 2) {
+    for (const Picture& picture : pictures) out += half_blocks(picture, line, look.true_colour) + "  ";
+    out += '\n';
+  }
+  return out;
+}
+
+/// How many pictures stand side by side.
+size_t pictures_beside(const Look& look) { return static_cast<size_t>(std::max<int64_t>(1, (look.width + 2) / (kSide + 2))); }
 
 }  // namespace
 
@@ -114,17 +124,28 @@ std::string sheet_text(const Prepared& prepared, const std::vector<int64_t>& row
     for (const int64_t row : rows) out += fmt::format("{}  {}\n", padded(row_caption(prepared, row, columns), 24), shorten(prepared.origin(row), look.width - 26));
     return out;
   }
-  const auto beside = static_cast<size_t>(std::max<int64_t>(1, (look.width + 2) / (kSide + 2)));
+  const size_t beside = pictures_beside(look);
   for (size_t first = 0; first < rows.size(); first += beside) {
     const size_t end = std::min(rows.size(), first + beside);
     std::vector<Picture> pictures;
-    for (size_t i = first; i < end; ++i) pictures.push_back(small_picture(*image, rows[i]));
-    for (int64_t line = 0; line < pictures[0].height; line += 2) {
-      for (const Picture& picture : pictures) out += half_blocks(picture, line, look.true_colour) + "  ";
-      out += '\n';
-    }
+    for (size_t i = first; i < end; ++i) pictures.push_back(small_picture(read_picture(*image, rows[i])));
+    out += pictures_text(pictures, look);
     for (size_t i = first; i < end; ++i) out += padded(row_caption(prepared, rows[i], columns), static_cast<int>(kSide)) + "  ";
     out += "\n\n";
+  }
+  return out;
+}
+
+std::string views_text(const std::vector<ViewSheet>& sheets, size_t most_rows, const Look& look) {
+  if (!look.colour || !look.blocks) return "";
+  std::string out;
+  for (const ViewSheet& sheet : sheets) {
+    out += "\n" + sheet.from + "\n";
+    for (size_t row = 0; row < std::min(most_rows, sheet.rows.size()); ++row) {
+      std::vector<Picture> pictures;
+      for (size_t i = 0; i < std::min(pictures_beside(look), sheet.rows[row].size()); ++i) pictures.push_back(small_picture(sheet.rows[row][i]));
+      out += pictures_text(pictures, look) + sheet.captions[row] + "\n\n";
+    }
   }
   return out;
 }

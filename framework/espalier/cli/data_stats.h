@@ -19,5 +19,7 @@ struct Look {
 std::string stats_text(const Json& stats, const Look& look);
 /// Pictures side by side with their captions; a list of sources and captions where there are no colours.
 std::string sheet_text(const Prepared& prepared, const std::vector<int64_t>& rows, const std::vector<std::string>& columns, const Look& look);
+/// The first rows of sheets; nothing where there are no colours.
+std::string views_text(const std::vector<ViewSheet>& sheets, size_t most_rows, const Look& look);
 
 }  // namespace espalier::cli

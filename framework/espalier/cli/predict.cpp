@@ -1,10 +1,9 @@
+#include "espalier/cli/ask.h"
 #include "espalier/cli/pictures.h"
 #include "espalier/cli/places.h"
-#include "espalier/cli/signals.h"
 #include "espalier/cli/studies.h"
 #include "espalier/data/files.h"
 #include "espalier/data/prepared.h"
-#include "espalier/study/child.h"
 #include "espalier/study/winner.h"
 
 #include <fmt/format.h>
@@ -58,16 +57,8 @@ Trained find_model(const Call& call, const std::string& word) {
   return {place.folder, trial->number, model->document, fs::absolute(place.folder) / model->weights};
 }
 
-/// The trainer's last word on a job about a model. Throws E4010 with the cause and the end of its log.
 Json ask(const Trained& model, const std::string& what, const Json& more, const fs::path& scratch) {
-  Json job = {{"format", 1}, {"do", what}, {"trial", model.document},
-              {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", model.weights.string()}, {"write", scratch.string()}}}};
-  job.update(more);
-  listen_for_signals();
-  const ChildOptions child{.program = trainer(), .log = scratch / "log.txt", .interrupts = &interrupts()};
-  const ChildEnd end = run_child(child, job, {});
-  if (!end.cause.empty()) fail("E4010", fmt::format("'{}' failed ({}): {}", what, end.cause, end.message));
-  return end.done;
+  return ask_trainer(what, model.document, model.weights.string(), more, scratch);
 }
 
 int evaluate(const Call& call) {

@@ -127,6 +127,12 @@ std::vector<int64_t> sample_rows(const std::vector<int64_t>& rows, int64_t count
   return out;
 }
 
+Picture read_picture(const ColumnView& image, int64_t row) {
+  const int64_t size = elements(image.shape);
+  const uint8_t* from = image.as<uint8_t>() + row * size;
+  return {.height = image.shape.at(0), .width = image.shape.at(1), .channels = image.shape.at(2), .pixels = {from, from + size}};
+}
+
 std::string row_caption(const Prepared& prepared, int64_t row, const std::vector<std::string>& columns) {
   for (const ColumnView& column : prepared.columns()) {
     if (!wanted(column, columns)) continue;

@@ -25,6 +25,18 @@ std::vector<int64_t> sample_rows(const std::vector<int64_t>& rows, int64_t count
 /// "frog" or "age 31": the first target of a row, among `columns` if that is not empty.
 std::string row_caption(const Prepared& prepared, int64_t row, const std::vector<std::string>& columns = {});
 
+/// The picture of a row in a column of pictures.
+Picture read_picture(const ColumnView& image, int64_t row);
+
+/// Samples beside other views of them.
+struct ViewSheet {
+  std::string from;                            ///< the part of the network that gives them
+  std::vector<std::string> captions;           ///< one a row
+  std::vector<std::vector<Picture>> rows;      ///< the sample as it is, then its views
+};
+/// A self-contained SVG document of sheets, one below the other.
+std::string views_svg(const std::string& title, const std::vector<ViewSheet>& sheets);
+
 /// A self-contained SVG document: the bars of `stats` and below them a sheet of `rows`.
 std::string stats_svg(const std::string& title, const Json& stats, const Prepared& prepared, const std::vector<int64_t>& rows,
                       const std::vector<std::string>& columns = {});

@@ -1,9 +1,7 @@
 #include "espalier/data/stats.h"
-#include "espalier/error.h"
+#include "espalier/data/svg.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-#include <png.h>
 
 #include <algorithm>
 #include <cmath>
@@ -18,22 +16,6 @@ constexpr int kPicture = 96;    ///< side of a picture's place
 constexpr int kColumns = 8;     ///< pictures in a row
 constexpr const char* kColours[] = {"#3f7d4e", "#4a6fa5", "#b5763a"};
 constexpr const char* kSplits[] = {"train", "validation", "test"};
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else if (static_cast<unsigned char>(c) < 0x20) out += ' ';
-    else out += c;
-  }
-  return out;
-}
-
-std::string text_at(double x, double y, const std::string& text, const std::string& more = "") {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\"{}>{}</text>\n", x, y, more, escaped(text));
-}
 
 /// Stacked bars of the splits, one a label.
 std::string bars(const Json& target, double top) {
@@ -73,47 +55,19 @@ std::string legend(const Json& sizes, double y) {
   return out;
 }
 
-/// The bytes of a PNG file.
-std::string png_of(const ColumnView& image, int64_t row) {
-  const bool grey = image.shape.at(2) == 1;
-  png_image about = {};
-  about.version = PNG_IMAGE_VERSION;
-  about.width = static_cast<png_uint_32>(image.shape.at(1));
-  about.height = static_cast<png_uint_32>(image.shape.at(0));
-  about.format = grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-  const uint8_t* pixels = image.as<uint8_t>() + row * elements(image.shape);
-  png_alloc_size_t size = 0;
-  bool done = png_image_write_to_memory(&about, nullptr, &size, 0, pixels, 0, nullptr) != 0;
-  std::string out(size, '\0');
-  done = done && png_image_write_to_memory(&about, out.data(), &size, 0, pixels, 0, nullptr) != 0;
-  require(done, "E2204", std::string("cannot write a picture as PNG: ") + about.message);
-  out.resize(size);
-  return out;
-}
-
 std::string sheet(const Prepared& prepared, const std::vector<int64_t>& rows, const std::vector<std::string>& columns, double top) {
   const ColumnView* image = picture_column(prepared);
   std::string out;
   for (size_t i = 0; image != nullptr && i < rows.size(); ++i) {
     const double x = kMargin + static_cast<double>(i % kColumns) * (kPicture + 11);
     const double y = top + static_cast<double>(i / kColumns) * (kPicture + 26);
-    const std::string png = png_of(*image, rows[i]);
-    out += fmt::format("<image x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" style=\"image-rendering:pixelated\" "
-                       "href=\"data:image/png;base64,{}\"><title>{}</title></image>\n",
-                       x, y, kPicture, kPicture, base64(reinterpret_cast<const unsigned char*>(png.data()), png.size()),
-                       escaped(prepared.origin(rows[i])));
+    out += picture_at(x, y, kPicture, kPicture, read_picture(*image, rows[i]), prepared.origin(rows[i]));
     out += text_at(x + kPicture / 2.0, y + kPicture + 14, row_caption(prepared, rows[i], columns), " text-anchor=\"middle\"");
   }
   return out;
 }
 
 }  // namespace
-
-std::string base64(const unsigned char* bytes, size_t count) {
-  std::string out((count + 2) / 3 * 4 + 1, '\0');
-  out.resize(static_cast<size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes, static_cast<int>(count))));
-  return out;
-}
 
 std::string stats_svg(const std::string& title, const Json& stats, const Prepared& prepared, const std::vector<int64_t>& rows,
                       const std::vector<std::string>& columns) {
@@ -135,9 +89,7 @@ std::string stats_svg(const std::string& title, const Json& stats, const Prepare
     body += sheet(prepared, rows, columns, y + 14);
     y += 14 + static_cast<double>((rows.size() + kColumns - 1) / kColumns) * (kPicture + 26);
   }
-  return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1:.0f}\" width=\"{0}\" height=\"{1:.0f}\" "
-                     "font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n{2}</svg>\n",
-                     kWidth, y + kMargin, body);
+  return svg_document(kWidth, y + kMargin, body);
 }
 
 }  // namespace espalier

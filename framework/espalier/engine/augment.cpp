@@ -1,5 +1,9 @@
 #include "espalier/engine/augment.h"
 
+#include "espalier/engine/affine.h"
+#include "espalier/engine/colour.h"
+#include "espalier/engine/erase.h"
+#include "espalier/engine/random_operations.h"
 #include "espalier/error.h"
 
 #include <ATen/Parallel.h>
@@ -8,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numbers>
 
 namespace espalier::engine {
 
@@ -92,43 +95,7 @@ at::Tensor translate(const Json& set, const at::Tensor& x, Random& random) {
   return remap(x, ys, xs);
 }
 
-/// Turns by `turn` (radians) and magnifies by 1 / `size` about the middle of each picture.
-at::Tensor affine(const at::Tensor& x, double most_turn, double most_zoom, Random& random) {
-  const int64_t batch = x.size(0);
-  const double aspect = static_cast<double>(x.size(2)) / static_cast<double>(x.size(3));
-  at::Tensor theta = at::zeros({batch, 2, 3});
-  auto* values = theta.data_ptr<float>();
-  for (int64_t b = 0; b < batch; ++b) {
-    const double turn = most_turn * (2.0 * random.uniform() - 1.0);
-    const double size = 1.0 + most_zoom * (2.0 * random.uniform() - 1.0);
-    values[b * 6 + 0] = static_cast<float>(size * std::cos(turn));
-    values[b * 6 + 1] = static_cast<float>(-size * std::sin(turn) * aspect);
-    values[b * 6 + 3] = static_cast<float>(size * std::sin(turn) / aspect);
-    values[b * 6 + 4] = static_cast<float>(size * std::cos(turn));
-  }
-  const at::Tensor grid = at::affine_grid_generator(theta, x.sizes(), false).to(x.scalar_type());
-  constexpr int64_t bilinear = 0;
-  constexpr int64_t reflection = 2;
-  return at::grid_sampler_2d(x, grid, bilinear, reflection, false).contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-at::Tensor contrast(const Json& set, const at::Tensor& x, Random& random) {
-  const double factor = set.value("factor", 0.0);
-  at::Tensor factors = at::empty({x.size(0), 1, 1, 1});
-  for (int64_t b = 0; b < x.size(0); ++b)
-    factors.data_ptr<float>()[b] = static_cast<float>(1.0 + factor * (2.0 * random.uniform() - 1.0));
-  const at::Tensor mean = x.mean(at::IntArrayRef{2, 3}, true);
-  // The batch tells the range of values, whatever scale they are on: no pixel becomes brighter than white.
-  const std::vector<int64_t> all_but_channels = {0, 2, 3};
-  return ((x - mean) * factors.to(x.scalar_type()) + mean).clamp(x.amin(all_but_channels, true), x.amax(all_but_channels, true));
-}
-
 }  // namespace
-
-bool is_augmentation(const std::string& op) {
-  return op == "random_flip" || op == "random_translate" || op == "random_rotate" || op == "random_zoom" ||
-         op == "random_contrast";
-}
 
 at::Tensor remap(const at::Tensor& x, const at::Tensor& ys, const at::Tensor& xs) {
   const bool tracked = x.requires_grad() && at::GradMode::is_enabled();
@@ -151,15 +118,16 @@ at::Tensor alternating_flip(const at::Tensor& x, std::span<const int64_t> rows, 
   });
 }
 
-at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Randomness& randomness) {
+at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, const PixelScale& scale, Randomness& randomness) {
   if (op == "random_flip" && set.value("alternating", false))
     return alternating_flip(x, randomness.rows, randomness.epoch, randomness.row_seed);
   Random& random = randomness.augment;
   if (op == "random_flip") return flip(set, x, random);
   if (op == "random_translate") return translate(set, x, random);
-  if (op == "random_rotate") return affine(x, 2.0 * std::numbers::pi * set.value("fraction", 0.0), 0.0, random);
-  if (op == "random_zoom") return affine(x, 0.0, set.value("factor", 0.0), random);
-  if (op == "random_contrast") return contrast(set, x, random);
+  if (op == "random_affine") return random_affine(set, x, random);
+  if (op == "random_colour") return random_colour(set, x, scale, random);
+  if (op == "random_erase") return random_erase(set, x, scale, random);
+  if (op == "random_operations") return random_operations(set, x, scale, random);
   fail("E0413", "no augmentation is called '" + op + "'");
 }
 

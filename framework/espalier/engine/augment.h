@@ -1,5 +1,6 @@
 #pragma once
 
+#include "espalier/engine/pixels.h"
 #include "espalier/engine/randomness.h"
 #include "espalier/json.h"
 
@@ -11,11 +12,9 @@
 
 namespace espalier::engine {
 
-/// True for the operations of this file: random_flip, random_translate, random_rotate, random_zoom, random_contrast.
-bool is_augmentation(const std::string& op);
-
-/// Applies one operation with its settings to pictures (B, C, H, W); every sample draws its own numbers.
-at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, Randomness& randomness);
+/// Applies an operation "random_..." with its settings to pictures (B, C, H, W); every sample draws its own numbers. `scale`
+/// is for those that need pixels. Throws E0413 for another name.
+at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, const PixelScale& scale, Randomness& randomness);
 
 /// Mirrors half of the samples in the first epoch, the other half in the second, and so on (arXiv:2404.00498, section 3.6):
 /// which half a sample is in depends on its row and `seed` alone. Without rows, positions in the batch stand for them.

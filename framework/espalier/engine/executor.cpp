@@ -1,8 +1,11 @@
 #include "espalier/engine/executor.h"
 
 #include "espalier/engine/augment.h"
+#include "espalier/engine/mix.h"
+#include "espalier/engine/pixels.h"
 #include "espalier/engine/tile_pool.h"
 #include "espalier/error.h"
+#include "espalier/network/operations.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -110,7 +113,8 @@ std::string shown(const Layer& layer) { return "layer " + std::to_string(layer.i
 Randomness::Randomness(uint64_t augment_seed, uint64_t dropout_seed)
     : augment(augment_seed), dropout(at::detail::createCPUGenerator(dropout_seed)) {}
 
-Executor::Executor(const Network& net, const Weights& weights, bool bf16) : net_(net), weights_(weights), bf16_(bf16) {}
+Executor::Executor(const Network& net, const Weights& weights, bool bf16)
+    : net_(net), weights_(weights), bf16_(bf16), gives_pixels_(give_pixels(net.layers())) {}
 
 at::Tensor Executor::lower(const at::Tensor& x) const {
   return bf16_ && x.defined() ? x.to(at::kBFloat16) : x;
@@ -134,6 +138,12 @@ at::Tensor Executor::normalized(const Step& step, const Values& in, bool trainin
   return conv(layer.set, lower(in[0]), lower(weight), lower(bias.defined() ? bias * fold.scale + fold.shift : fold.shift));
 }
 
+at::Tensor Executor::augmented(const Layer& layer, const at::Tensor& x, Randomness& randomness) const {
+  const int from = layer.in.at(0);
+  const PixelScale scale = gives_pixels_[static_cast<size_t>(from)] ? pixel_scale(net_, weights_, from) : PixelScale{};
+  return augment(layer.op, layer.set, x, scale, randomness);
+}
+
 at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& inputs, Randomness* randomness) const {
   const Layer& layer = net_.layers()[step.layer];
   const std::string& op = layer.op;
@@ -143,8 +153,8 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (step.norm) return normalized(step, in, randomness != nullptr);
   if (op == "input") return inputs.at(set.at("name").get<std::string>());
   if (layer.training_only && randomness == nullptr) return in[0];
-  if (is_augmentation(op)) return augment(op, set, in[0], *randomness);
   if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
+  if (layer.training_only) return augmented(layer, in[0], *randomness);
   if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "batch_norm") {
@@ -183,11 +193,17 @@ const std::vector<Step>& Executor::steps(const std::vector<int>& wanted, bool tr
 
 std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness,
                                       LayerClock* clock) const {
-  Values values(net_.layers().size());
+  Values values(net_.layers().size()), mixtures(net_.layers().size());
+  const Mixing* mixing = randomness != nullptr ? randomness->mixing : nullptr;
+  const auto leaving = [&](size_t from) -> at::Tensor {
+    if (mixing == nullptr || !gives_pixels_[from]) return values[from];
+    if (!mixtures[from].defined()) mixtures[from] = mixed(values[from], *mixing);
+    return mixtures[from];
+  };
   for (const Step& step : steps(wanted, randomness != nullptr)) {
     Values in;
-    for (const size_t from : step.in) in.push_back(values[from]);
-    for (const size_t from : step.last) values[from] = at::Tensor();
+    for (const size_t from : step.in) in.push_back(gives_pixels_[step.layer] ? values[from] : leaving(from));
+    for (const size_t from : step.last) values[from] = mixtures[from] = at::Tensor();
     if (clock != nullptr) clock->forward_begins();
     try {
       values[step.layer] = execute(step, in, inputs, randomness);
@@ -197,7 +213,7 @@ std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<in
     if (clock != nullptr) clock->forward_ends(step, values[step.layer]);
   }
   std::vector<at::Tensor> results;
-  for (const int layer : wanted) results.push_back(values[static_cast<size_t>(layer)]);
+  for (const int layer : wanted) results.push_back(leaving(static_cast<size_t>(layer)));
   return results;
 }
 

@@ -26,8 +26,8 @@ class Executor {
   Executor(const Network& net, const Weights& weights, bool bf16);
 
   /// Values of the layers `wanted` (indices), in that order. `randomness` means training: statistics of the batch,
-  /// augmentation and dropout; without it the pass is the evaluation's. Nothing else than what is wanted is computed.
-  /// `clock` is told when each step begins and ends.
+  /// augmentation, mixing and dropout; without it the pass is the evaluation's. Nothing else than what is wanted is
+  /// computed. `clock` is told when each step begins and ends.
   std::vector<at::Tensor> run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness,
                               LayerClock* clock = nullptr) const;
 
@@ -38,10 +38,12 @@ class Executor {
   at::Tensor normalized(const Step& step, const Values& in, bool training) const;
   NormWeights norm_weights(const Layer& layer) const;
   at::Tensor lower(const at::Tensor& x) const;
+  at::Tensor augmented(const Layer& layer, const at::Tensor& x, Randomness& randomness) const;
 
   const Network& net_;
   const Weights& weights_;
   bool bf16_ = false;
+  std::vector<bool> gives_pixels_;  ///< by layer: what is mixed, once it is read by a layer that does not
   mutable std::map<std::pair<std::vector<int>, bool>, std::vector<Step>> plans_;
 };
 

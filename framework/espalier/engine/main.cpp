@@ -58,10 +58,12 @@ int perform(const Json& job, Channel& channel) {
     features(job, machine, channel);
   } else if (what == "profile") {
     profile(job, machine, channel);
+  } else if (what == "views") {
+    views(job, machine, channel);
   } else if (what == "check") {
     check(job, channel);
   } else {
-    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features, profile and check are there");
+    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features, profile, views and check are there");
   }
   return 0;
 }

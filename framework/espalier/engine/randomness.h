@@ -9,6 +9,8 @@
 
 namespace espalier::engine {
 
+struct Mixing;
+
 /// What a pass draws from: seeded anew for every step, so that a training can go on from any step.
 struct Randomness {
   Randomness(uint64_t augment_seed, uint64_t dropout_seed);
@@ -18,6 +20,8 @@ struct Randomness {
   std::span<const int64_t> rows = {};
   int64_t epoch = 0;
   uint64_t row_seed = 0;
+  /// How samples are mixed in pairs where they are no longer pixels; nullptr: not at all.
+  const Mixing* mixing = nullptr;
 };
 
 }  // namespace espalier::engine

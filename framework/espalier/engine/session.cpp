@@ -205,6 +205,19 @@ Json Session::score(const std::vector<int64_t>& rows, const std::string& prefix,
   return result;
 }
 
+Randomness step_randomness(const Json& trial, int64_t step, int64_t epoch) {
+  const auto number = static_cast<uint64_t>(step);
+  const uint64_t views = seed_of(trial, "augment");
+  Randomness randomness(derive_seed(views, number), derive_seed(seed_of(trial, "dropout"), number));
+  randomness.epoch = epoch;
+  randomness.row_seed = derive_seed(views, "rows");
+  return randomness;
+}
+
+Random mix_randomness(const Json& trial, int64_t step) {
+  return Random(derive_seed(derive_seed(seed_of(trial, "augment"), "mix"), static_cast<uint64_t>(step)));
+}
+
 uint64_t seed_of(const Json& trial, const std::string& name) {
   const Json seeds = trial.value("seeds", Json::object());
   const auto found = seeds.find(name);

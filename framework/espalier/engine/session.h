@@ -78,6 +78,11 @@ class Session {
   std::vector<View> views_;
 };
 
+/// What a step of a training draws from; `step` counts from the training's first, `epoch` from 0.
+Randomness step_randomness(const Json& trial, int64_t step, int64_t epoch);
+/// Draws how the step's batches are mixed.
+Random mix_randomness(const Json& trial, int64_t step);
+
 /// Seeds are decimal strings: JSON numbers of 64 bits do not survive everywhere. Absent: 0.
 uint64_t seed_of(const Json& trial, const std::string& name);
 

@@ -1,6 +1,7 @@
 #include "espalier/engine/trainer.h"
 
 #include "espalier/engine/checkpoint.h"
+#include "espalier/engine/mix.h"
 #include "espalier/engine/optimizer.h"
 #include "espalier/engine/schedule.h"
 #include "espalier/error.h"
@@ -127,6 +128,7 @@ class Training {
   void resume(const std::string& file);
   bool epoch();
   void step(std::span<const int64_t> order, int64_t index);
+  at::Tensor loss_of(const Batch& batch, Randomness& randomness, Random& mix);
   void follow_average(int64_t step);
   void finish_epoch(double seconds);
   void judge(const Json& metrics);
@@ -140,6 +142,7 @@ class Training {
   Session session_;
   Length length_;
   Optimizer optimizer_;
+  Mixer mixer_;
   Position position_;
   std::optional<Copies> average_;
   Copies best_;
@@ -158,7 +161,8 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       length_(length_of(settings_, std::max<int64_t>(static_cast<int64_t>(session_.batches().splits().train.size()), 1))),
       optimizer_(settings_.value("optimizer", Json{{"name", "sgd"}}),
                  static_cast<int64_t>(session_.weights().parameters().size()),
-                 session_.weights().segments(settings_.value("groups", Json::array()))) {
+                 session_.weights().segments(settings_.value("groups", Json::array()))),
+      mixer_(settings_.value("mix", Json("none"))) {
   if (session_.batches().splits().train.empty())
     throw Failure{"data", "the training split", "it holds no row: look at the pipeline's split and take"};
   const Json average = settings_.value("average", Json{{"name", "none"}});
@@ -220,21 +224,26 @@ bool Training::epoch() {
   return true;
 }
 
+at::Tensor Training::loss_of(const Batch& batch, Randomness& randomness, Random& mix) {
+  const std::optional<Mixing> mixing = mixer_.draw(batch.inputs, mix);
+  randomness.mixing = mixing ? &*mixing : nullptr;
+  const std::vector<at::Tensor> values = session_.executor().run(batch.inputs, session_.output_layers(), &randomness);
+  randomness.mixing = nullptr;
+  const at::Tensor own = session_.loss(values, batch.targets);
+  return mixing ? mixed_loss(own, session_.loss(values, partners_of(batch.targets, *mixing)), *mixing) : own;
+}
+
 void Training::step(std::span<const int64_t> order, int64_t index) {
   const int64_t global = position_.epochs_done * length_.steps_per_epoch + index;
-  const auto number = static_cast<uint64_t>(global);
-  Randomness randomness(derive_seed(seed_of(trial_, "augment"), number), derive_seed(seed_of(trial_, "dropout"), number));
-  randomness.epoch = position_.epochs_done;
-  randomness.row_seed = derive_seed(seed_of(trial_, "augment"), "rows");
+  Randomness randomness = step_randomness(trial_, global, position_.epochs_done);
+  Random mix = mix_randomness(trial_, global);
   Weights& weights = session_.weights();
   weights.clear_gradients();
   double loss_sum = 0.0;
   for (int64_t part = 0; part < length_.accumulate; ++part) {
     const auto from = static_cast<size_t>((index * length_.accumulate + part) * length_.batch);
     randomness.rows = order.subspan(from, static_cast<size_t>(length_.batch));
-    const Batch batch = session_.batches().gather(randomness.rows);
-    const std::vector<at::Tensor> values = session_.executor().run(batch.inputs, session_.output_layers(), &randomness);
-    at::Tensor loss = session_.loss(values, batch.targets);
+    at::Tensor loss = loss_of(session_.batches().gather(randomness.rows), randomness, mix);
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
     loss_sum += loss.item<double>();
     if (!std::isfinite(loss_sum))

@@ -104,16 +104,30 @@ Value Network::random_translate(Value x, double height, double width) {
   return emit("random_translate", {x}, {{"height", height}, {"width", width}});
 }
 
-Value Network::random_rotate(Value x, double fraction_of_turn) {
-  return fraction_of_turn == 0 ? x : emit("random_rotate", {x}, {{"fraction", fraction_of_turn}});
+Value Network::random_affine(Value x, const AffineOptions& options) {
+  if (options.rotate == 0 && options.zoom == 0 && options.shear == 0) return x;
+  return emit("random_affine", {x}, {{"rotate", options.rotate}, {"zoom", options.zoom}, {"shear", options.shear}});
 }
 
-Value Network::random_zoom(Value x, double factor) {
-  return factor == 0 ? x : emit("random_zoom", {x}, {{"factor", factor}});
+Value Network::random_colour(Value x, const ColourOptions& options) {
+  if (options.brightness == 0 && options.contrast == 0 && options.saturation == 0 && options.hue == 0) return x;
+  return emit("random_colour", {x},
+              {{"brightness", options.brightness}, {"contrast", options.contrast}, {"saturation", options.saturation}, {"hue", options.hue}});
 }
 
-Value Network::random_contrast(Value x, double factor) {
-  return factor == 0 ? x : emit("random_contrast", {x}, {{"factor", factor}});
+Value Network::random_erase(Value x, const EraseOptions& options) {
+  if (options.probability == 0 || options.most_area == 0) return x;
+  return emit("random_erase", {x},
+              {{"probability", options.probability},
+               {"least_area", options.least_area},
+               {"most_area", options.most_area},
+               {"most_ratio", options.most_ratio},
+               {"clipped", options.clipped},
+               {"fill", options.fill}});
+}
+
+Value Network::random_operations(Value x, int64_t operations, double magnitude) {
+  return operations == 0 ? x : emit("random_operations", {x}, {{"operations", operations}, {"magnitude", magnitude}});
 }
 
 }  // namespace espalier

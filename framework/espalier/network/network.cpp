@@ -38,6 +38,16 @@ Json complete_settings(const Operation& operation, Json set, const std::string& 
   return set;
 }
 
+/// Throws Misfit if this layer gives no pixels, and names the first that stands in the way.
+void require_pixels(const std::vector<Layer>& layers, int last) {
+  const std::vector<bool> pixels = give_pixels(layers);
+  if (pixels[static_cast<size_t>(last)]) return;
+  const Layer* culprit = &layers[static_cast<size_t>(last)];
+  while (operation(culprit->op).keeps_pixels) culprit = &layers[static_cast<size_t>(culprit->in[0])];
+  throw Misfit{0, fmt::format("it works on pixels, and {} of '{}' stands before it; only normalizations, scales, resizes and other "
+                              "augmentations may", culprit->op, place(culprit->from))};
+}
+
 }  // namespace
 
 Network::Network() = default;
@@ -86,6 +96,7 @@ Value Network::emit(const std::string& op, const std::vector<Value>& in, Json se
   try {
     layer.shape = entry.shape(shapes, layer.set);
     if (entry.weights != nullptr) layer.weights = entry.weights(shapes, layer.set);
+    if (entry.needs_pixels) require_pixels(layers_, layer.in[0]);
   } catch (const Misfit& misfit) {
     const Layer& source = layers_[static_cast<size_t>(layer.in[misfit.input])];
     Problem problem{.code = "E0320",

@@ -1,11 +1,13 @@
 #include "espalier/network/operations.h"
 
 #include "espalier/error.h"
+#include "espalier/network/rules.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 
 namespace espalier {
 
@@ -13,19 +15,6 @@ namespace {
 
 using Shapes = Operation::Shapes;
 using Weights = std::vector<Weight>;
-
-int64_t integer(const Json& set, const char* key) { return set.at(key).get<int64_t>(); }
-
-int64_t at_least(int64_t least, const Json& set, const char* key) {
-  const int64_t value = integer(set, key);
-  if (value < least) throw Misfit{0, fmt::format("{} is {}; it is at least {}", key, value, least)};
-  return value;
-}
-
-const Shape& picture(const Shapes& in) {
-  if (in[0].size() != 3) throw Misfit{0, "it takes a picture (channels, height, width)"};
-  return in[0];
-}
 
 const char* dimension(size_t index, size_t rank) {
   static constexpr const char* names[] = {"channels", "height", "width"};
@@ -45,7 +34,6 @@ int64_t windows(int64_t extent, const Json& set, const char* which) {
 }
 
 Shape same_shape(const Shapes& in, const Json&) { return in[0]; }
-Shape same_picture(const Shapes& in, const Json&) { return picture(in); }
 
 // Weighted operations.
 
@@ -219,20 +207,12 @@ std::vector<Operation> make_operations() {
       {.name = "multiply", .inputs_min = 2, .inputs_max = 2, .shape = multiply_shape},
       {.name = "dropout", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
       {.name = "drop_path", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
-      {.name = "random_flip",
-       .settings = {{"horizontal", true}, {"vertical", false}, {"alternating", false}},
-       .shape = same_picture,
-       .training_only = true},
-      {.name = "random_translate",
-       .settings = {{"height", required}, {"width", required}},
-       .shape = same_picture,
-       .training_only = true},
-      {.name = "random_rotate", .settings = {{"fraction", required}}, .shape = same_picture, .training_only = true},
-      {.name = "random_zoom", .settings = {{"factor", required}}, .shape = same_picture, .training_only = true},
-      {.name = "random_contrast", .settings = {{"factor", required}}, .shape = same_picture, .training_only = true},
   };
   for (const char* name : {"relu", "silu", "gelu", "sigmoid", "tanh"})
     all.push_back({.name = name, .shape = same_shape});
+  for (Operation& one : all)
+    one.keeps_pixels = one.name == "input" || one.name == "scale" || one.name == "normalize" || one.name == "resize" || one.name == "repeat_channels";
+  std::ranges::copy(augmentation_operations(), std::back_inserter(all));
   return all;
 }
 
@@ -252,6 +232,14 @@ const Operation& operation(const std::string& name) {
   const std::string near = nearest(name, names);
   fail("E0321", fmt::format("there is no operation '{}'", name),
        near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+}
+
+std::vector<bool> give_pixels(const std::vector<Layer>& layers) {
+  std::vector<bool> pixels(layers.size());
+  for (size_t i = 0; i < layers.size(); ++i)
+    pixels[i] = operation(layers[i].op).keeps_pixels &&
+                std::ranges::all_of(layers[i].in, [&](int from) { return pixels[static_cast<size_t>(from)]; });
+  return pixels;
 }
 
 }  // namespace espalier

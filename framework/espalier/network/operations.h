@@ -25,11 +25,19 @@ struct Operation {
   std::vector<Weight> (*weights)(const Shapes& in, const Json& set) = {};     ///< nullptr: none
   int64_t (*macs)(const Shapes& in, const Shape& out, const Json& set) = {};  ///< nullptr: none
   bool training_only = false;
+  bool keeps_pixels = false;  ///< of pixels it gives pixels: what was black and white is known behind it
+  bool needs_pixels = false;  ///< it must know what is black and white
 };
+
+/// Another view of each picture in training: the operations "random_...". Part of the table below.
+std::vector<Operation> augmentation_operations();
 
 /// The table of all operations.
 const std::vector<Operation>& operations();
 /// Throws E0321 with the nearest name if there is no such operation.
 const Operation& operation(const std::string& name);
+
+/// Whether each of these layers of a network gives pixels: an input, or what keeps pixels of what does.
+std::vector<bool> give_pixels(const std::vector<Layer>& layers);
 
 }  // namespace espalier

@@ -40,7 +40,7 @@ std::string choice_kind(const std::string& path) {
   return "";
 }
 
-std::string plural(const std::string& kind) { return kind == "class" ? "classes" : kind + "s"; }
+std::string plural(const std::string& kind) { return kind + (kind.ends_with("s") || kind.ends_with("x") ? "es" : "s"); }
 
 std::string article(const std::string& noun) { return (std::string("aeiou").find(noun[0]) != std::string::npos ? "an " : "a ") + noun; }
 
@@ -240,7 +240,7 @@ void LayerReader::settings(const Declaration& declaration, const std::string& pr
       groups(member.value);
     } else if (const SettingType* type = find_setting(declaration, member.key)) {
       setting(*type, path, path + ".", member.value);
-    } else if (prefix == "train" && (member.key == "mix" || member.key == "sample_weight")) {
+    } else if (prefix == "train" && member.key == "sample_weight") {
       problems_.add("E0208", fmt::format("train.{} is not available in this version", member.key), member.place);
     } else {
       unknown("E0203", prefix == "train" ? fmt::format("unknown key '{}' of train", member.key)

@@ -78,6 +78,17 @@ std::map<std::string, Declaration> schedules() {
   };
 }
 
+std::map<std::string, Declaration> mixes() {
+  const SettingType probability = number("probability", 1.0, one_of(0.5, 1.0).within(0.0, 1.0), "of a batch to be mixed");
+  const auto alpha = [](const std::string& name, double fallback, const std::string& of) {
+    return number(name, fallback, one_of(0.2, 0.4, 1.0).within(0.01, 10.0), of + ": the share of a sample is drawn from Beta(alpha, alpha)");
+  };
+  return {{"none", {}},
+          {"mixup", {alpha("alpha", 0.2, "of pictures added up"), probability}},
+          {"cutmix", {alpha("alpha", 1.0, "of the area that stays"), probability}},
+          {"mixup_or_cutmix", {alpha("alpha", 0.2, "of mixup"), alpha("cutmix_alpha", 1.0, "of cutmix"), probability}}};
+}
+
 std::map<std::string, Declaration> prepare_steps() {
   const auto size = [](const std::string& doc) {
     return list("size", Json::array({32, 32}), integer("item", 32, legal(1, 8192), "pixels"), doc);
@@ -107,6 +118,7 @@ Catalogue::Catalogue(const Registry& registry) : registry_(&registry) {
   kinds_["average"] = {{"none", {}}, {"ema", {number("decay", 0.999, legal(0.0, 0.999999), "share of the average kept each step")}},
                        {"lookahead", {integer("every", 5, legal(1, 1e6), "steps between two moves to the average"),
                                       number("decay", 0.774, legal(0.0, 0.999999), "share of the average kept at a move at the end of the training")}}};
+  kinds_["mix"] = mixes();
   kinds_["prepare step"] = prepare_steps();
   kinds_["column kind"] = column_kinds();
   kinds_["order"] = {{"fast", {}}, {"reproducible", {integer("lag", 4, legal(1, 1e6), "trials that a decision may not see")}}};
@@ -148,6 +160,7 @@ const Declaration& train_declaration() {
       choice("optimizer", "sgd", "optimizer", {"sgd", "adam", "adamw", "muon"}, "how weights follow gradients"),
       choice("schedule", "cosine", "schedule", {"constant", "cosine", "one_cycle"}, "how the learning rate runs"),
       choice("average", "none", "average", {"none", "ema", "lookahead"}, "average of the weights that is scored"),
+      choice("mix", "none", "mix", {"none", "mixup", "cutmix"}, "samples of a batch mixed in pairs, and their losses alike"),
       word("test_views", "none", words({"none", "mirror", "mirror_shift"}), "views of a picture that final scores and predictions average"),
       word("score", "best", words({"best", "last"}), "the epoch whose weights are scored and kept"),
       word("device", "auto", words({"auto", "cpu", "cuda"}), "where to train"),

@@ -36,8 +36,10 @@ Json trainer_settings(const Json& train) {
     out["groups"].push_back(group);
     if (group.contains("optimizer")) out["groups"].back()["optimizer"] = named(group["optimizer"]);
   }
-  const Json average = named(train.at("average"));
-  out["average"] = average.at("name") == "none" ? Json("none") : average;
+  for (const char* key : {"average", "mix"}) {
+    const Json chosen = named(train.at(key));
+    out[key] = chosen.at("name") == "none" ? Json("none") : chosen;
+  }
   return out;
 }
 
