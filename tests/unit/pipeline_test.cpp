@@ -14,7 +14,7 @@ using namespace espalier;
 namespace {
 
 std::filesystem::path build_folder() { return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path(); }
-std::filesystem::path source_folder() { return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path(); }
+std::filesystem::path source_folder() { return ESPALIER_SOURCE; }
 
 const Registry& plugins() {
   static const Registry kRegistry = Registry::scan({build_folder() / "lib/espalier/plugins"});

@@ -41,7 +41,7 @@ struct Cache {
   TemporaryFolder home;
   fs::path folder = home.path();
   DataRequest request(Json data) const {
-    const fs::path datasets = fs::path(__FILE__).parent_path().parent_path().parent_path() / "datasets";
+    const fs::path datasets = fs::path(ESPALIER_SOURCE) / "datasets";
     return {.data = std::move(data), .seed = 7, .dataset_paths = {datasets}, .cache = folder, .pipeline_folder = folder};
   }
 };

@@ -1,5 +1,6 @@
 #include "espalier/cli/outline.h"
 #include "espalier/cli/places.h"
+#include "espalier/cli/profile.h"
 #include "espalier/cli/studies.h"
 #include "espalier/cli/terminal.h"
 #include "espalier/network/analysis.h"
@@ -221,6 +222,8 @@ std::vector<Verb> pipeline_verbs() {
       {"graph", "picture of the network with its shapes", arguments,
        "espalier graph fashion_mnist_quick -o network.svg",
        {{"format", "dot or svg (svg)", "FORMAT"}, {"output", "writes to a file", "FILE", 'o'}}, graph},
+      {"profile", "where the time of a training step goes, layer by layer", arguments, "espalier profile cifar10_fast --steps 40",
+       {{"steps", "steps that are measured (20)", "N"}}, profile},
       {"schema", "JSON Schema of pipelines, made from the installed plugins", "", "espalier schema > pipeline.schema.json", {},
        schema},
   };

@@ -86,7 +86,7 @@ void profile(const Json& job, const Machine& machine, Channel& channel) {
   session.adapt();
   session.make_losses(true);
   Measured measured(job.at("trial"), session);
-  const int64_t steps = std::max<int64_t>(job.at("attempt").value("steps", int64_t{20}), 1);
+  const int64_t steps = std::max<int64_t>(job.value("steps", int64_t{20}), 1);
   const int64_t warming = std::min<int64_t>(steps, 5);
   LayerClock clock(session.net().layers().size());
   std::map<std::string, double> phases;

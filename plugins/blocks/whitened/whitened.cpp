@@ -18,6 +18,7 @@ struct Whitened {
     int64_t depth = 2;
     std::string activation = "silu";
     double norm_momentum = 0.4;
+    bool bias = true;
   };
 
   static Schema<Params> schema() {
@@ -26,7 +27,9 @@ struct Whitened {
             {"depth", &Params::depth, between(2, 3).within(1, 8), "convolutions of a group; from the third on with a shortcut"},
             {"activation", &Params::activation, one_of("silu", "gelu", "relu"), "after each batch norm"},
             {"norm_momentum", &Params::norm_momentum, one_of(0.1, 0.4).within(0.001, 1.0),
-             "weight of the new batch in the running statistics"}};
+             "weight of the new batch in the running statistics"},
+            {"bias", &Params::bias, Domain{},
+             "the whitening has a bias that learns; without it nothing of the first convolutions needs a gradient, and a step is shorter"}};
   }
 
   static Value normed_conv(Network& net, const Params& p, Value x, int64_t width, bool halves, bool activates) {
@@ -39,7 +42,7 @@ struct Whitened {
   static Value build(Network& net, const Params& p, Value x) {
     {
       const auto part = net.part("whitening");
-      x = net.conv(x, {.filters = 8 * net.channels(x), .kernel = 2, .padding = Padding::valid, .bias = true, .init = "whitening",
+      x = net.conv(x, {.filters = 8 * net.channels(x), .kernel = 2, .padding = Padding::valid, .bias = p.bias, .init = "whitening",
                        .trained = false});
       x = net.activation(x, p.activation);
     }
