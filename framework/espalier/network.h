@@ -21,7 +21,7 @@ struct Weight {
   std::string name;
   Shape shape;
   std::string role;
-  std::string init;  ///< kaiming, glorot, zeros, ones, ...
+  std::string init;  ///< kaiming, glorot, zeros, ones, ...; constant: the layer's setting `initial`
 };
 
 /// One primitive operation with its inferred shape. `from` is the path of the node and parts that emitted it.
@@ -120,13 +120,21 @@ class Network {
   Value separable_conv(Value x, const ConvOptions& options);          ///< depthwise, then 1x1
   Value dense(Value x, int64_t units, bool bias = true);              ///< (N) -> (units)
   Value batch_norm(Value x, const BatchNormOptions& options = {});    ///< per channel, or per feature of a vector
+  /// Mean 0 and deviation 1 over the channels of each pixel, or over the features of a vector (arXiv:1607.06450), then a
+  /// trained scale and shift per channel.
+  Value layer_norm(Value x, double epsilon = 1e-5);
+  Value channel_scale(Value x, double initial = 1.0);                 ///< times a trained factor per channel or feature
 
   // Activations.
   Value relu(Value x);
+  Value relu6(Value x);                                               ///< min(max(x, 0), 6)
   Value silu(Value x);
   Value gelu(Value x);
   Value sigmoid(Value x);
-  Value activation(Value x, const std::string& name);                 ///< relu, silu, gelu, sigmoid, tanh or none
+  Value hard_sigmoid(Value x);                                        ///< min(max(x / 6 + 1/2, 0), 1)
+  Value hard_swish(Value x);                                          ///< x * hard_sigmoid(x) (arXiv:1905.02244)
+  /// By name: relu, relu6, silu, gelu, sigmoid, hard_sigmoid, hard_swish, tanh or none.
+  Value activation(Value x, const std::string& name);
 
   // Shape.
   Value max_pool(Value x, const PoolOptions& options = {});

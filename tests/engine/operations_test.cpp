@@ -73,10 +73,31 @@ const std::vector<Case>& cases() {
          return n.relu(n.add(normed_x, n.activation(x, "tanh")));
        },
        [](const Tensor& x, const WeightOf& w) { return at::relu(normed(x, w, 1) + at::tanh(x)); }},
+      {"layer norm", {20, 5, 4}, [](Network& n, Value x) { return n.layer_norm(x); },
+       [](const Tensor& x, const WeightOf& w) {
+         const Tensor mean = x.mean(1, true);
+         const Tensor deviation = (x - mean).square().mean(1, true).add(1e-5).sqrt();
+         return (x - mean) / deviation * w(1, "weight").view({1, -1, 1, 1}) + w(1, "bias").view({1, -1, 1, 1});
+       }},
+      {"layer norm of vectors", {7}, [](Network& n, Value x) { return n.layer_norm(x, 0.1); },
+       [](const Tensor& x, const WeightOf& w) { return at::layer_norm(x, {7}, w(1, "weight"), w(1, "bias"), 0.1); }},
+      {"scale of channels", {3, 4, 5}, [](Network& n, Value x) { return n.channel_scale(x, 0.5); },
+       [](const Tensor& x, const WeightOf& w) { return x * w(1, "weight").view({1, -1, 1, 1}); }},
+      {"scale of features", {5}, [](Network& n, Value x) { return n.channel_scale(x); },
+       [](const Tensor& x, const WeightOf& w) { return x * w(1, "weight"); }},
       {"relu", {3, 4, 4}, [](Network& n, Value x) { return n.relu(x); }, [](const Tensor& x, const WeightOf&) { return at::relu(x); }},
       {"silu", {3, 4, 4}, [](Network& n, Value x) { return n.silu(x); }, [](const Tensor& x, const WeightOf&) { return at::silu(x); }},
       {"gelu", {3, 4, 4}, [](Network& n, Value x) { return n.gelu(x); }, [](const Tensor& x, const WeightOf&) { return at::gelu(x); }},
       {"sigmoid", {9}, [](Network& n, Value x) { return n.sigmoid(x); }, [](const Tensor& x, const WeightOf&) { return at::sigmoid(x); }},
+      // Wide enough for both of their ends.
+      {"relu6", {40}, [](Network& n, Value x) { return n.relu6(n.scale(x, 8.0)); },
+       [](const Tensor& x, const WeightOf&) { return at::hardtanh(x * 8.0, 0.0, 6.0); }},
+      {"relu6 over what it read", {3, 4, 4}, [](Network& n, Value x) { return n.relu6(n.conv(n.scale(x, 8.0), {.filters = 4, .kernel = 1})); },
+       [](const Tensor& x, const WeightOf& w) { return at::hardtanh(conv_of(x * 8.0, w(2, "weight"), 1), 0.0, 6.0); }},
+      {"hard sigmoid", {40}, [](Network& n, Value x) { return n.hard_sigmoid(n.scale(x, 4.0)); },
+       [](const Tensor& x, const WeightOf&) { return (x * 4.0 / 6.0 + 0.5).clamp(0.0, 1.0); }},
+      {"hard swish", {3, 4, 4}, [](Network& n, Value x) { return n.hard_swish(n.scale(x, 4.0)); },
+       [](const Tensor& x, const WeightOf&) { return x * 4.0 * (x * 4.0 / 6.0 + 0.5).clamp(0.0, 1.0); }},
       {"max pool", {3, 6, 8}, [](Network& n, Value x) { return n.max_pool(x); },
        [](const Tensor& x, const WeightOf&) { return at::max_pool2d(x, {2, 2}); }},
       {"max pool, padded", {3, 7, 5}, [](Network& n, Value x) { return n.max_pool(x, {.padding = Padding::same}); },
@@ -156,6 +177,10 @@ TEST_CASE("every operation does forwards and backwards what LibTorch's own does"
         return leaves.try_emplace(std::to_string(layer) + "." + name, weights.get(layer, name).detach().clone().requires_grad_(true)).first->second;
       });
       CHECK(close(ours, theirs));
+      const Network read = Network::from_json(Json::parse(net.to_json().dump()));
+      CHECK(read.to_json() == net.to_json());
+      Randomness same(1, 2);
+      CHECK(Executor(read, weights, false).run({{"x", x}}, {out.layer}, &same)[0].equal(ours));
       const Tensor factors = at::linspace(-1.0, 1.3, theirs.numel()).view(theirs.sizes());
       (ours * factors).sum().backward();
       (theirs * factors).sum().backward();

@@ -43,22 +43,58 @@ double loss_of(const Head& head, const Tensor& train_targets, const Tensor& valu
 
 TEST_CASE("weights begin with the moments of their initialisation and differ by seed") {
   Network net;
-  const Value x = net.batch_norm(net.conv(net.input("x", {64, 8, 8}, "uint8"), {.filters = 128, .bias = true}));
-  net.dense(net.global_avg_pool(x), 300);
+  const Value x = net.input("x", {64, 8, 8}, "uint8");
+  // A layer's weight: its deviation, its largest value where that is bounded, and its fourth moment in units of the
+  // deviation, which is 3 for normal values and 9/5 for uniform ones.
+  struct Row {
+    int layer;
+    double deviation;
+    double limit;
+    double fourth;
+    int64_t first = 0;  ///< row of the matrix from which on values are drawn
+  };
+  const double fan = 64 * 9;
+  const auto conv = [&](const char* init) { return net.conv(x, {.filters = 256, .init = init}).layer; };
+  const auto uniform = [](int layer, double limit, int64_t first = 0) { return Row{layer, limit / std::sqrt(3.0), limit, 1.8, first}; };
+  const std::vector<Row> rows = {{conv("kaiming"), std::sqrt(2.0 / fan), 1.0, 3.0},
+                                 {net.conv(x, {.filters = 1024, .kernel = 5, .groups = 64}).layer, std::sqrt(2.0 / 25), 2.0, 3.0},
+                                 uniform(conv("kaiming_uniform"), std::sqrt(1.0 / fan)),
+                                 uniform(conv("whitening"), std::sqrt(1.0 / fan)),
+                                 uniform(conv("dirac"), std::sqrt(1.0 / fan), 64),
+                                 uniform(net.dense(net.flatten(x), 50).layer, std::sqrt(6.0 / (4096 + 50)))};
+  const Weights weights(net, 5), same(net, 5), other(net, 6);
+  for (const Row& row : rows) {
+    CAPTURE(row.layer, net.layers()[static_cast<size_t>(row.layer)].set.dump());
+    const Tensor whole = weights.get(row.layer, "weight");
+    const Tensor w = whole.narrow(0, row.first, whole.size(0) - row.first).to(at::kDouble);
+    CHECK(w.mean().item<double>() == Approx(0.0).margin(0.02 * row.deviation));
+    CHECK(w.std().item<double>() == Approx(row.deviation).epsilon(0.02));
+    CHECK(w.div(row.deviation).pow(4).mean().item<double>() == Approx(row.fourth).epsilon(0.05));
+    CHECK(w.abs().max().item<double>() <= row.limit);
+    CHECK(same.get(row.layer, "weight").equal(whole));
+    CHECK_FALSE(other.get(row.layer, "weight").equal(whole));
+  }
+}
+
+TEST_CASE("weights that begin as constants do so") {
+  Network net;
+  const Value x = net.conv(net.input("x", {4, 8, 8}, "uint8"), {.filters = 8, .bias = true});
+  const Value scaled = net.channel_scale(net.layer_norm(net.batch_norm(x)), 0.25);
+  const Value out = net.dense(net.global_avg_pool(scaled), 3);
   const Weights weights(net, 5);
-  const Tensor kaiming = weights.get(1, "weight"), glorot = weights.get(4, "weight");
-  CHECK(kaiming.mean().item<double>() == Approx(0.0).margin(1e-3));
-  CHECK(kaiming.std().item<double>() == Approx(std::sqrt(2.0 / (64 * 9))).epsilon(0.02));
-  const double limit = std::sqrt(6.0 / (128 + 300));
-  CHECK(glorot.std().item<double>() == Approx(limit / std::sqrt(3.0)).epsilon(0.02));
-  CHECK(glorot.abs().max().item<double>() <= limit);
-  CHECK(glorot.abs().max().item<double>() > 0.99 * limit);
-  const std::vector<std::tuple<int, const char*, double>> constants = {{1, "bias", 0.0}, {2, "weight", 1.0}, {2, "bias", 0.0},
-                                                                       {2, "running_mean", 0.0}, {2, "running_var", 1.0}, {4, "bias", 0.0}};
-  for (const auto& [layer, name, value] : constants)
+  const std::vector<std::tuple<int, const char*, double>> constants = {
+      {1, "bias", 0.0}, {2, "weight", 1.0}, {2, "bias", 0.0}, {2, "running_mean", 0.0}, {2, "running_var", 1.0}, {3, "weight", 1.0},
+      {3, "bias", 0.0}, {4, "weight", 0.25}, {out.layer, "bias", 0.0}};
+  for (const auto& [layer, name, value] : constants) {
+    CAPTURE(layer, name);
     CHECK(weights.get(layer, name).eq(value).all().item<bool>());
-  CHECK(Weights(net, 5).get(1, "weight").equal(kaiming));
-  CHECK_FALSE(Weights(net, 6).get(1, "weight").equal(kaiming));
+  }
+  // The first filters pass their channel on, whatever the seed.
+  Network passing;
+  const Value y = passing.conv(passing.input("x", {4, 8, 8}, "uint8"), {.filters = 8, .init = "dirac"});
+  const Tensor first = Weights(passing, 5).get(y.layer, "weight").narrow(0, 0, 4);
+  CHECK(first.select(3, 1).select(2, 1).equal(at::eye(4)));
+  CHECK(first.sum().item<double>() == 4.0);
 }
 
 TEST_CASE("balanced classes weigh the same in sum, however rare") {

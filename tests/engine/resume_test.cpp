@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 using namespace espalier;
 using namespace espalier::test;
@@ -15,11 +16,31 @@ namespace {
 const Json kSgd = {{"name", "sgd"}, {"learning_rate", 0.05}, {"momentum", 0.9}, {"nesterov", true}, {"weight_decay", 1e-4}};
 const Json kAdam = {{"name", "adam"}, {"learning_rate", 0.01}};
 const Json kAdamW = {{"name", "adamw"}, {"learning_rate", 0.01}, {"weight_decay", 0.05}};
+const Json kRAdam = {{"name", "radam"}, {"learning_rate", 0.01}, {"weight_decay", 0.05}};
+const Json kLion = {{"name", "lion"}, {"learning_rate", 0.001}, {"weight_decay", 0.1}};
 const Json kMuon = {{"name", "muon"}, {"learning_rate", 0.05}, {"momentum", 0.6}, {"partner_learning_rate", 0.05}};
 const Json kFour = {{"count", 4}};
 const Json kPatient = {{"max", 9}, {"patience", 2}, {"min_delta", 0.01}};
 
 std::string last_checkpoint(const Outcome& outcome) { return outcome.last("checkpoint").at("checkpoint").get<std::string>(); }
+
+/// Trains in one go, and in two parts of which the first has `until` epochs: both end in the same bytes. Returns the former.
+Outcome check_in_parts(const TemporaryFolder& folder, const Json& job, int64_t until) {
+  Outcome whole = run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole");
+  REQUIRE(whole.exit_code == 0);
+  Json part = writing_to(job, folder.path() / "parts");
+  part["attempt"]["until"] = until;
+  const Outcome first = run_trainer(part, folder.path() / "parts");
+  REQUIRE(first.exit_code == 0);
+  REQUIRE(first.count("epoch") == static_cast<size_t>(until));
+  part["attempt"]["until"] = nullptr;
+  const Outcome second = run_trainer(going_on_from(part, first), folder.path() / "parts");
+  REQUIRE(second.exit_code == 0);
+  CHECK(second.count("epoch") + first.count("epoch") == whole.count("epoch"));
+  for (const std::string& file : {std::string("model.safetensors"), last_checkpoint(whole)})
+    CHECK(bytes_of(folder.path() / "parts" / file) == bytes_of(folder.path() / "whole" / file));
+  return whole;
+}
 
 /// Flips one bit of a file.
 void damage(const std::filesystem::path& file, size_t at) {
@@ -32,23 +53,12 @@ void damage(const std::filesystem::path& file, size_t at) {
 
 TEST_CASE("a training in two parts gives the same bytes as one in one") {
   const TemporaryFolder folder;
-  const Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
-  REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
-  Json part = writing_to(job, folder.path() / "parts");
-  part["attempt"]["until"] = 2;
-  const Outcome first = run_trainer(part, folder.path() / "parts");
-  REQUIRE(first.exit_code == 0);
-  REQUIRE(first.count("epoch") == 2);
-  part["attempt"]["until"] = nullptr;
-  const Outcome second = run_trainer(going_on_from(part, first), folder.path() / "parts");
-  REQUIRE(second.exit_code == 0);
-  CHECK(second.count("epoch") == 2);
-  CHECK(bytes_of(folder.path() / "parts" / "model.safetensors") == bytes_of(folder.path() / "whole" / "model.safetensors"));
-  CHECK(bytes_of(folder.path() / "parts" / "epoch-0004.ckpt") == bytes_of(folder.path() / "whole" / "epoch-0004.ckpt"));
+  check_in_parts(folder, job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true), 2);
 }
 
 TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
-  const auto [optimizer, epochs] = GENERATE(table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}, {kMuon, kFour}}));
+  const auto [optimizer, epochs] = GENERATE(table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}, {kRAdam, kFour}, {kLion, kFour},
+                                                                {kMuon, kFour}}));
   CAPTURE(optimizer.dump(), epochs.dump());
   const TemporaryFolder folder;
   Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false);
@@ -76,13 +86,22 @@ TEST_CASE("averages of weights are gone on with") {
   const TemporaryFolder folder;
   Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
   job["trial"]["train"]["average"] = average;
-  REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
-  Json part = writing_to(job, folder.path() / "parts");
-  part["attempt"]["until"] = 2;
-  const Outcome first = run_trainer(part, folder.path() / "parts");
-  part["attempt"]["until"] = nullptr;
-  REQUIRE(run_trainer(going_on_from(part, first), folder.path() / "parts").exit_code == 0);
-  CHECK(bytes_of(folder.path() / "parts" / "epoch-0004.ckpt") == bytes_of(folder.path() / "whole" / "epoch-0004.ckpt"));
+  check_in_parts(folder, job, 2);
+}
+
+TEST_CASE("a plateau is gone on with where it was") {
+  const TemporaryFolder folder;
+  Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
+  job["trial"]["train"]["epochs"] = {{"count", 8}};
+  job["trial"]["train"]["schedule"] = {{"name", "plateau"}, {"patience", 2}, {"factor", 0.5}};
+  // So high a rate betters nothing for long.
+  job["trial"]["train"]["optimizer"] = {{"name", "adam"}, {"learning_rate", 0.05}};
+  const Outcome whole = check_in_parts(folder, job, 3);
+  std::vector<double> rates;
+  for (const Json& message : whole.messages)
+    if (message.contains("epoch")) rates.push_back(message.at("metrics").at("learning_rate").get<double>());
+  CHECK(rates.front() == 0.05);
+  CHECK(rates.back() < 0.05);
 }
 
 TEST_CASE("mixed samples are gone on with") {

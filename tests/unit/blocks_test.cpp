@@ -41,11 +41,17 @@ Network network_of(const std::string& block, const Json& settings, const Shape& 
 
 const Shape& last_shape(const Network& net) { return net.layers().back().shape; }
 
-/// Trained parameters with a classifier of 1000 classes on top.
-int64_t parameters_with_classifier(const std::string& block, const Json& settings, const Shape& shape) {
+/// With a classifier on top.
+Network classifier_of(const std::string& block, const Json& settings, const Shape& shape, int64_t classes) {
   Network net = network_of(block, settings, shape);
-  net.dense(net.global_avg_pool({static_cast<int>(net.layers().size()) - 1}), 1000);
-  return cost(net).parameters;
+  const Value x{static_cast<int>(net.layers().size()) - 1};
+  net.dense(net.shape(x).size() == 1 ? x : net.global_avg_pool(x), classes);
+  return net;
+}
+
+/// Trained parameters with a classifier of 1000 classes.
+int64_t parameters_with_classifier(const std::string& block, const Json& settings, const Shape& shape) {
+  return cost(classifier_of(block, settings, shape, 1000)).parameters;
 }
 
 HeadOutput head_of(const std::string& head, Network& net, const Json& settings, const Shape& shape,
@@ -85,11 +91,80 @@ TEST_CASE("xception has the published parameters") {
   CHECK(parameters_with_classifier("xception", {}, {3, 299, 299}) == 22855952);
 }
 
+TEST_CASE("mobilenets have the published parameters") {
+  const auto parameters = [](const char* version, double width) {
+    return parameters_with_classifier("mobilenet", {{"version", version}, {"width", width}}, {3, 224, 224});
+  };
+  CHECK(parameters("v2", 1.0) == 3504872);
+  CHECK(parameters("v3_small", 1.0) == 2542856);
+  CHECK(parameters("v3_large", 1.0) == 5483032);
+  // Published in millions.
+  CHECK(static_cast<double>(parameters("v2", 0.5)) / 1e6 == Approx(1.97).epsilon(0.002));
+  CHECK(static_cast<double>(parameters("v2", 1.4)) / 1e6 == Approx(6.11).epsilon(0.002));
+  CHECK(static_cast<double>(parameters("v3_small", 0.75)) / 1e6 == Approx(2.04).epsilon(0.002));
+  CHECK(static_cast<double>(parameters("v3_large", 0.75)) / 1e6 == Approx(3.99).epsilon(0.002));
+}
+
+TEST_CASE("mobilenets for small pictures leave out the first halvings") {
+  CHECK(last_shape(network_of("mobilenet", {{"version", "v2"}}, {3, 224, 224})) == Shape{1280, 7, 7});
+  // arXiv:1801.04381 with CIFAR's strides (github.com/chenyaofo/pytorch-cifar-models): millions of parameters, of operations.
+  const std::map<double, std::pair<double, double>> published = {{0.5, {0.70, 28}}, {1.0, {2.24, 88}}, {1.4, {4.33, 170}}};
+  for (const auto& [width, sizes] : published) {
+    INFO(width);
+    const Network net = classifier_of("mobilenet", {{"version", "v2"}, {"width", width}}, {3, 32, 32}, 10);
+    CHECK(static_cast<double>(cost(net).parameters) / 1e6 == Approx(sizes.first).epsilon(0.01));
+    CHECK(static_cast<double>(cost(net).macs) / 1e6 == Approx(sizes.second).epsilon(0.02));
+  }
+  const auto extent_before_pooling = [](const Json& settings, const Shape& shape) {
+    const Network net = network_of("mobilenet", settings, shape);
+    for (size_t i = net.layers().size(); i-- > 0;)
+      if (net.layers()[i].shape.size() == 3) return net.layers()[i].shape[1];
+    return int64_t{0};
+  };
+  for (const char* version : {"v2", "v3_small", "v3_large"}) {
+    INFO(version);
+    CHECK(extent_before_pooling({{"version", version}}, {3, 32, 32}) == 4);
+    CHECK(extent_before_pooling({{"version", version}, {"halvings", 5}}, {3, 32, 32}) == 1);
+    CHECK(extent_before_pooling({{"version", version}, {"halvings", 2}}, {1, 28, 28}) == 7);
+    CHECK(extent_before_pooling({{"version", version}}, {1, 128, 128}) == 4);
+  }
+}
+
+TEST_CASE("convnexts have the published parameters") {
+  const std::map<std::string, int64_t> published = {{"tiny", 28589128}, {"small", 50223688}, {"base", 88591464}};
+  for (const auto& [version, parameters] : published) {
+    INFO(version);
+    CHECK(parameters_with_classifier("convnext", {{"version", version}}, {3, 224, 224}) == parameters);
+  }
+  const std::map<std::string, double> in_millions = {{"atto", 3.70}, {"femto", 5.22}, {"pico", 9.05}, {"nano", 15.59}};
+  for (const auto& [version, millions] : in_millions) {
+    INFO(version);
+    const auto parameters = static_cast<double>(parameters_with_classifier("convnext", {{"version", version}}, {3, 224, 224}));
+    CHECK(parameters / 1e6 == Approx(millions).epsilon(0.002));
+  }
+}
+
+TEST_CASE("a convnext for small pictures has small patches, and its branches can go without scales") {
+  const Network net = network_of("convnext", {{"width", 32}}, {3, 32, 32});
+  CHECK(net.layers().at(1).shape == Shape{32, 16, 16});
+  CHECK(last_shape(net) == Shape{256});
+  CHECK(count(net, "channel_scale") == 12);
+  CHECK(count(net, "drop_path") == 11);  // the first branch is never skipped
+  CHECK(network_of("convnext", Json::object(), {3, 224, 224}).layers().at(1).shape == Shape{40, 56, 56});
+  const Network bare = network_of("convnext", {{"layer_scale", 0.0}, {"drop_path", 0.0}, {"patch", 1}}, {1, 28, 28});
+  CHECK(bare.layers().at(1).shape == Shape{40, 28, 28});
+  CHECK(count(bare, "channel_scale") + count(bare, "drop_path") == 0);
+}
+
 TEST_CASE("multiply-adds are the published ones within a percent") {
   const auto giga = [](const Network& net) { return static_cast<double>(cost(net).macs) / 1e9; };
   CHECK(giga(network_of("resnet", {{"depth", 18}}, {3, 224, 224})) == Approx(1.814).epsilon(0.01));
   CHECK(giga(network_of("resnet", {{"depth", 50}}, {3, 224, 224})) == Approx(4.09).epsilon(0.01));
   CHECK(giga(network_of("efficientnet", {}, {3, 224, 224})) == Approx(0.386).epsilon(0.02));
+  CHECK(giga(network_of("mobilenet", {{"version", "v2"}}, {3, 224, 224})) == Approx(0.300).epsilon(0.01));
+  CHECK(giga(network_of("mobilenet", {{"version", "v3_large"}}, {3, 224, 224})) == Approx(0.217).epsilon(0.02));
+  CHECK(giga(network_of("mobilenet", {{"version", "v3_small"}}, {3, 224, 224})) == Approx(0.056).epsilon(0.03));
+  CHECK(giga(network_of("convnext", {{"version", "tiny"}}, {3, 224, 224})) == Approx(4.46).epsilon(0.01));
 }
 
 TEST_CASE("residual networks for small pictures keep the extents in the stem and have 6n + 2 layers") {
@@ -221,7 +296,7 @@ TEST_CASE("regression gives a number for each value of the target") {
 
 TEST_CASE("every setting is documented and its default is legal") {
   for (const std::string name :
-       {"dense", "vanilla", "resnet", "xception", "efficientnet", "conv", "pool", "flatten", "merge", "identity",
+       {"dense", "vanilla", "resnet", "xception", "efficientnet", "mobilenet", "convnext", "conv", "pool", "flatten", "merge", "identity",
         "resize", "normalization", "augmentation", "image_block", "classification", "regression"}) {
     const Plugin plugin = open_plugin(name);
     REQUIRE(plugin.blocks.size() + plugin.heads.size() == 1);

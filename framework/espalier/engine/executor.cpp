@@ -93,6 +93,13 @@ at::Tensor per_channel(const at::Tensor& values, const at::Tensor& like) {
   return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
 }
 
+/// Channels-last pictures are rows of channels in memory: nothing is copied.
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double epsilon) {
+  const at::Tensor rows = x.dim() == 4 ? x.permute({0, 2, 3, 1}) : x;
+  const at::Tensor normed = at::layer_norm(rows, scale.sizes(), scale.to(x.scalar_type()), shift.to(x.scalar_type()), epsilon);
+  return x.dim() == 4 ? normed.permute({0, 3, 1, 2}) : normed;
+}
+
 /// Zero with probability `rate`, else 1 / (1 - rate); `shape` decides what shares one draw.
 at::Tensor mask(at::IntArrayRef shape, const at::Tensor& like, double rate, const at::Generator& generator) {
   return at::empty(shape, like.options()).bernoulli_(1.0 - rate, generator).div_(1.0 - rate);
@@ -149,7 +156,7 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   const std::string& op = layer.op;
   const Json& set = layer.set;
   const auto weight = [&](const char* name) { return weights_.get(layer.id, name); };
-  const auto overwrites = [&] { return step.in_place && (op == "relu" || randomness == nullptr); };
+  const auto overwrites = [&] { return step.in_place && (op == "relu" || op == "relu6" || randomness == nullptr); };
   if (step.norm) return normalized(step, in, randomness != nullptr);
   if (op == "input") return inputs.at(set.at("name").get<std::string>());
   if (layer.training_only && randomness == nullptr) return in[0];
@@ -161,7 +168,12 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
     const ScaleShift fixed = evaluation_norm(norm_weights(layer), set.value("epsilon", 1e-5));
     return at::addcmul(per_channel(lower(fixed.shift), in[0]), in[0], per_channel(lower(fixed.scale), in[0]));
   }
+  if (op == "layer_norm") return layer_norm(in[0], weight("weight"), weight("bias"), set.value("epsilon", 1e-5));
+  if (op == "channel_scale") return in[0] * per_channel(weight("weight").to(in[0].scalar_type()), in[0]);
   if (op == "relu") return overwrites() ? at::relu_(const_cast<at::Tensor&>(in[0])) : at::relu(in[0]);
+  if (op == "relu6") return overwrites() ? at::relu6_(const_cast<at::Tensor&>(in[0])) : at::relu6(in[0]);
+  if (op == "hard_swish") return overwrites() ? at::hardswish_(const_cast<at::Tensor&>(in[0])) : at::hardswish(in[0]);
+  if (op == "hard_sigmoid") return at::hardsigmoid(in[0]);
   if (op == "silu") return overwrites() ? at::silu_(const_cast<at::Tensor&>(in[0])) : at::silu(in[0]);
   if (op == "gelu") return at::gelu(in[0]);
   if (op == "sigmoid") return at::sigmoid(in[0]);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 
 namespace espalier::engine {
@@ -31,17 +32,13 @@ at::Tensor orthogonalised(const at::Tensor& matrix, int64_t iterations) {
 }  // namespace
 
 Optimizer::Rule Optimizer::rule_of(const Json& settings, bool is_filter_bank) {
+  static const std::map<std::string, Kind> kinds = {{"sgd", Kind::sgd},     {"adam", Kind::adam}, {"adamw", Kind::adamw},
+                                                    {"radam", Kind::radam}, {"lion", Kind::lion}, {"muon", Kind::muon}};
   const std::string name = settings.value("name", std::string("sgd"));
+  const auto kind = kinds.find(name);
+  if (kind == kinds.end()) fail("E0411", "no optimizer is called '" + name + "'", "sgd, adam, adamw, radam, lion and muon are there");
   Rule rule;
-  if (name == "adam") {
-    rule.kind = Kind::adam;
-  } else if (name == "adamw") {
-    rule.kind = Kind::adamw;
-  } else if (name == "muon") {
-    rule.kind = Kind::muon;
-  } else if (name != "sgd") {
-    fail("E0411", "no optimizer is called '" + name + "'", "sgd, adam, adamw and muon are there");
-  }
+  rule.kind = kind->second;
   if (rule.kind == Kind::muon && !is_filter_bank) {
     rule = {.kind = Kind::sgd, .learning_rate = settings.value("partner_learning_rate", 0.1),
             .momentum = settings.value("partner_momentum", 0.85F), .nesterov = true,
@@ -49,12 +46,13 @@ Optimizer::Rule Optimizer::rule_of(const Json& settings, bool is_filter_bank) {
     return rule;
   }
   const bool momentum_only = rule.kind == Kind::sgd || rule.kind == Kind::muon;
-  rule.learning_rate = settings.value("learning_rate", momentum_only ? 0.01 : 0.001);
+  const bool by_sign = rule.kind == Kind::lion;
+  rule.learning_rate = settings.value("learning_rate", momentum_only ? 0.01 : by_sign ? 0.0001 : 0.001);
   rule.momentum = settings.value("momentum", 0.9F);
   rule.nesterov = settings.value("nesterov", false);
   rule.weight_decay = settings.value("weight_decay", rule.kind == Kind::adamw ? 0.01F : 0.0F);
   rule.beta1 = settings.value("beta1", 0.9);
-  rule.beta2 = settings.value("beta2", 0.999);
+  rule.beta2 = settings.value("beta2", by_sign ? 0.99 : 0.999);
   rule.epsilon = settings.value("epsilon", 1e-8F);
   rule.iterations = settings.value("iterations", int64_t{5});
   rule.fixed_norm = settings.value("fixed_norm", true);
@@ -70,7 +68,7 @@ Optimizer::Optimizer(const Json& settings, int64_t size, std::vector<Segment> se
   }
   const auto any = [&](const auto& holds) { return std::ranges::any_of(ruled_, [&](const Ruled& on) { return holds(on.rule); }); };
   if (any([](const Rule& rule) { return rule.kind != Kind::sgd || rule.momentum != 0.0F; })) first.assign(static_cast<size_t>(size), 0.0F);
-  if (any([](const Rule& rule) { return rule.kind == Kind::adam || rule.kind == Kind::adamw; })) second.assign(static_cast<size_t>(size), 0.0F);
+  if (any([](const Rule& rule) { return rule.kind == Kind::adam || rule.kind == Kind::adamw || rule.kind == Kind::radam; })) second.assign(static_cast<size_t>(size), 0.0F);
 }
 
 void Optimizer::step(std::span<float> parameters, std::span<const float> gradients, double factor, double gradient_scale) {
@@ -80,6 +78,8 @@ void Optimizer::step(std::span<float> parameters, std::span<const float> gradien
     const auto rate = static_cast<float>(on.rule.learning_rate * factor);
     if (on.rule.kind == Kind::sgd) {
       sgd(on, parameters.data(), gradients.data(), rate, scale);
+    } else if (on.rule.kind == Kind::lion) {
+      lion(on, parameters.data(), gradients.data(), rate, scale);
     } else if (on.rule.kind == Kind::muon) {
       muon(on, parameters.data(), gradients.data(), rate, scale);
     } else {
@@ -106,25 +106,50 @@ void Optimizer::sgd(const Ruled& on, float* __restrict__ w, const float* __restr
   }
 }
 
+Optimizer::Pace Optimizer::pace_of(const Rule& rule, float rate) const {
+  const auto count = static_cast<double>(updates);
+  const double decayed = std::pow(rule.beta2, count);
+  const double pace = rate / (1.0 - std::pow(rule.beta1, count));
+  if (rule.kind != Kind::radam) return {static_cast<float>(pace), static_cast<float>(1.0 / std::sqrt(1.0 - decayed)), rule.epsilon};
+  const double longest = 2.0 / (1.0 - rule.beta2) - 1.0;
+  const double length = longest - 2.0 * count * decayed / (1.0 - decayed);
+  // Of so few gradients the variance is not known: the momentum alone.
+  if (length <= 5.0) return {static_cast<float>(pace), 0.0F, 1.0F};
+  const double share = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length);
+  return {static_cast<float>(pace * std::sqrt(share * (1.0 - decayed))), 1.0F, rule.epsilon};
+}
+
 void Optimizer::adam(const Ruled& on, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
   const Segment& segment = on.segment;
   const Rule& rule = on.rule;
   const float decay = segment.decays ? rule.weight_decay : 0.0F;
   const float coupled = rule.kind == Kind::adam ? decay : 0.0F;
-  const float shrink = rule.kind == Kind::adamw ? 1.0F - rate * decay : 1.0F;
+  const float shrink = rule.kind == Kind::adam ? 1.0F : 1.0F - rate * decay;
   const auto b1 = static_cast<float>(rule.beta1);
   const auto b2 = static_cast<float>(rule.beta2);
-  const auto count = static_cast<double>(updates);
-  const auto pace = static_cast<float>(rate / (1.0 - std::pow(rule.beta1, count)));
-  const auto root = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(rule.beta2, count)));
-  const float epsilon = rule.epsilon;
+  const Pace by = pace_of(rule, rate);
   float* __restrict__ m = first.data();
   float* __restrict__ v = second.data();
   for (int64_t i = segment.begin; i < segment.end; ++i) {
     const float gradient = scale * g[i] + coupled * w[i];
     m[i] = b1 * m[i] + (1.0F - b1) * gradient;
     v[i] = b2 * v[i] + (1.0F - b2) * gradient * gradient;
-    w[i] = shrink * w[i] - pace * m[i] / (std::sqrt(v[i]) * root + epsilon);
+    w[i] = shrink * w[i] - by.pace * m[i] / (std::sqrt(v[i]) * by.root + by.floor);
+  }
+}
+
+void Optimizer::lion(const Ruled& on, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
+  const Segment& segment = on.segment;
+  const float shrink = segment.decays ? 1.0F - rate * on.rule.weight_decay : 1.0F;
+  const auto b1 = static_cast<float>(on.rule.beta1);
+  const auto b2 = static_cast<float>(on.rule.beta2);
+  float* __restrict__ m = first.data();
+  for (int64_t i = segment.begin; i < segment.end; ++i) {
+    const float gradient = scale * g[i];
+    const float direction = b1 * m[i] + (1.0F - b1) * gradient;
+    const float sign = direction > 0.0F ? 1.0F : direction < 0.0F ? -1.0F : 0.0F;
+    w[i] = shrink * w[i] - rate * sign;
+    m[i] = b2 * m[i] + (1.0F - b2) * gradient;
   }
 }
 

@@ -20,8 +20,9 @@ struct Segment {
   int64_t count = 0;           ///< elements of that matrix: the segment may end with padding
 };
 
-/// sgd, adam, adamw or muon over one flat buffer of float32 parameters. Deterministic: no result depends on threads.
-/// muon (kellerjordan.github.io/posts/muon) moves filter banks along the nearest semi-orthogonal matrix of their momentum;
+/// sgd, adam, adamw, radam, lion or muon over one flat buffer of float32 parameters. Deterministic: no result depends on
+/// threads. radam (arXiv:1908.03265) is adam that trusts its second moments as far as their variance is known, with adamw's
+/// decay; lion (arXiv:2302.06675) moves by the sign of a momentum. muon (kellerjordan.github.io/posts/muon) moves filter banks along the nearest semi-orthogonal matrix of their momentum;
 /// everything else follows its partner, sgd with Nesterov momentum.
 class Optimizer {
  public:
@@ -38,7 +39,7 @@ class Optimizer {
   int64_t updates = 0;
 
  private:
-  enum class Kind { sgd, adam, adamw, muon };
+  enum class Kind { sgd, adam, adamw, radam, lion, muon };
   /// How weights follow their gradients.
   struct Rule {
     Kind kind = Kind::sgd;
@@ -57,9 +58,18 @@ class Optimizer {
     Rule rule;
   };
 
+  /// Constants of one step along moments: w <- w - pace * m / (root * sqrt(v) + floor).
+  struct Pace {
+    float pace;
+    float root;
+    float floor;
+  };
+
   static Rule rule_of(const Json& settings, bool is_filter_bank);
   void sgd(const Ruled& on, float* w, const float* g, float rate, float scale);
+  Pace pace_of(const Rule& rule, float rate) const;
   void adam(const Ruled& on, float* w, const float* g, float rate, float scale);
+  void lion(const Ruled& on, float* w, const float* g, float rate, float scale);
   void muon(const Ruled& on, float* w, const float* g, float rate, float scale);
 
   Rule common_;

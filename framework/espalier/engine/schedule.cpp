@@ -16,15 +16,20 @@ double number(const Json& settings, const char* name, double otherwise) {
   return found != settings.end() && found->is_number() ? found->get<double>() : otherwise;
 }
 
+Json settings_of(const Json& schedule) { return schedule.is_string() ? Json{{"name", schedule}} : schedule; }
+
+std::string name_of(const Json& settings) {
+  return settings.is_object() ? settings.value("name", std::string("constant")) : "constant";
+}
+
 }  // namespace
 
 double learning_rate_factor(const Json& schedule, int64_t step, int64_t steps, int64_t steps_per_epoch) {
-  const Json settings = schedule.is_string() ? Json{{"name", schedule}} : schedule;
-  const std::string name = settings.is_object() ? settings.value("name", std::string("constant")) : "constant";
-  if (name == "constant" && (!settings.is_object() || !settings.contains("warmup"))) return 1.0;
+  const Json settings = settings_of(schedule);
+  const std::string name = name_of(settings);
   const bool one_cycle = name == "one_cycle";
   const double total = static_cast<double>(std::max<int64_t>(steps, 1));
-  const double warmup = std::clamp(number(settings, "warmup", one_cycle ? 0.3 : 0.0), 0.0, 1.0) * total;
+  const double warmup = std::clamp(number(settings, "warmup", one_cycle ? 0.25 : 0.0), 0.0, 1.0) * total;
   const double at = static_cast<double>(step);
   if (at < warmup) {
     const double start = number(settings, "start", one_cycle ? 0.04 : 0.0);
@@ -33,7 +38,7 @@ double learning_rate_factor(const Json& schedule, int64_t step, int64_t steps, i
   }
   const double progress = std::clamp((at - warmup) / std::max(total - warmup, 1.0), 0.0, 1.0);
   const double end = number(settings, "end", one_cycle ? 1e-4 : 0.0);
-  if (name == "constant") return 1.0;
+  if (name == "constant" || name == "plateau") return 1.0;
   if (name == "cosine" || one_cycle) return end + (1.0 - end) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
   if (name == "linear") return end + (1.0 - end) * (1.0 - progress);
   if (name == "step") {
@@ -41,7 +46,29 @@ double learning_rate_factor(const Json& schedule, int64_t step, int64_t steps, i
     return std::pow(number(settings, "factor", 0.1), std::floor(at / every));
   }
   fail("E0410", "no schedule is called '" + name + "'",
-       "constant, cosine, linear, step and one_cycle are there");
+       "constant, cosine, linear, step, one_cycle and plateau are there");
+}
+
+void observe(Plateau& plateau, const Json& schedule, double objective, bool maximize) {
+  const Json settings = settings_of(schedule);
+  if (name_of(settings) != "plateau") return;
+  if (!plateau.best || (maximize ? objective > *plateau.best : objective < *plateau.best)) {
+    plateau.best = objective;
+    plateau.waited = 0;
+  } else if (static_cast<double>(++plateau.waited) >= number(settings, "patience", 5.0)) {
+    plateau.factor = std::max(plateau.factor * number(settings, "factor", 0.1), number(settings, "min", 0.0));
+    plateau.waited = 0;
+  }
+}
+
+Json to_json(const Plateau& plateau) {
+  return {{"factor", plateau.factor}, {"waited", plateau.waited}, {"best", plateau.best ? Json(*plateau.best) : Json()}};
+}
+
+Plateau plateau_from(const Json& document) {
+  Plateau plateau{.factor = document.at("factor").get<double>(), .waited = document.at("waited").get<int64_t>(), .best = {}};
+  if (document.at("best").is_number()) plateau.best = document["best"].get<double>();
+  return plateau;
 }
 
 }  // namespace espalier::engine

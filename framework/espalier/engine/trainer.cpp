@@ -58,6 +58,7 @@ struct Position {
   int64_t step = 0;        ///< of the epoch that has begun
   double loss_sum = 0.0;   ///< of that epoch's steps
   int64_t waited = 0;      ///< epochs since the objective was bettered by min_delta
+  Plateau plateau;
   std::optional<double> reference;
   std::optional<double> best;
   int64_t best_epoch = 0;
@@ -71,14 +72,14 @@ std::optional<double> optional_number(const Json& value) { return value.is_numbe
 
 Json to_json(const Position& p) {
   return {{"epochs_done", p.epochs_done}, {"step", p.step}, {"loss_sum", p.loss_sum}, {"waited", p.waited},
-          {"reference", optional_json(p.reference)}, {"best", optional_json(p.best)}, {"best_epoch", p.best_epoch},
+          {"plateau", to_json(p.plateau)}, {"reference", optional_json(p.reference)}, {"best", optional_json(p.best)}, {"best_epoch", p.best_epoch},
           {"best_metrics", p.best_metrics}, {"last_metrics", p.last_metrics}, {"finished", p.finished}};
 }
 
 Position position_from(const Json& json) {
   return {.epochs_done = json.at("epochs_done").get<int64_t>(), .step = json.at("step").get<int64_t>(),
           .loss_sum = json.at("loss_sum").get<double>(), .waited = json.at("waited").get<int64_t>(),
-          .reference = optional_number(json.at("reference")), .best = optional_number(json.at("best")),
+          .plateau = plateau_from(json.at("plateau")), .reference = optional_number(json.at("reference")), .best = optional_number(json.at("best")),
           .best_epoch = json.at("best_epoch").get<int64_t>(), .best_metrics = json.at("best_metrics"),
           .last_metrics = json.at("last_metrics"), .finished = json.at("finished").get<bool>()};
 }
@@ -255,7 +256,8 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
   const double clip = settings_.contains("clip") && settings_["clip"].is_number() ? settings_["clip"].get<double>() : 0.0;
   double scale = 1.0;
   if (clip > 0.0) scale = std::min(1.0, clip / (norm(weights.gradients()) + 1e-6));
-  const double factor = learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
+  const double factor = position_.plateau.factor *
+                        learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
   rate_ = optimizer_.learning_rate() * factor;
   optimizer_.step(weights.parameters(), weights.gradients(), factor, scale);
   follow_average(global);
@@ -324,6 +326,7 @@ void Training::judge(const Json& metrics) {
   } else {
     ++position_.waited;
   }
+  observe(position_.plateau, settings_.value("schedule", Json("constant")), value, maximize);
   position_.finished = position_.epochs_done >= length_.epochs || (length_.patience > 0 && position_.waited >= length_.patience);
 }
 

@@ -35,7 +35,7 @@ void pass_channels_on(float* values, const Shape& shape) {
   }
 }
 
-void initialise(const Weight& weight, at::Tensor& tensor, uint64_t seed) {
+void initialise(const Weight& weight, const Json& set, at::Tensor& tensor, uint64_t seed) {
   auto* values = tensor.data_ptr<float>();
   const int64_t count = elements(weight.shape);
   Random random(seed);
@@ -47,6 +47,8 @@ void initialise(const Weight& weight, at::Tensor& tensor, uint64_t seed) {
     std::fill(values, values + count, 1.0F);
   } else if (weight.init == "zeros") {
     std::fill(values, values + count, 0.0F);
+  } else if (weight.init == "constant") {
+    std::fill(values, values + count, set.at("initial").get<float>());
   } else if (weight.init == "kaiming") {
     fill_normal(values, count, std::sqrt(2.0 / fan_in), random);
   } else if (weight.init == "kaiming_uniform") {
@@ -60,7 +62,7 @@ void initialise(const Weight& weight, at::Tensor& tensor, uint64_t seed) {
     fill_uniform(values, count, std::sqrt(1.0 / fan_in), random);  // until the session takes it from the training split
   } else {
     fail("E0412", "no initialisation is called '" + weight.init + "'",
-         "kaiming, kaiming_uniform, dirac, glorot, whitening, zeros and ones are there");
+         "kaiming, kaiming_uniform, dirac, glorot, whitening, constant, zeros and ones are there");
   }
 }
 
@@ -85,7 +87,7 @@ Weights::Weights(const Network& net, uint64_t seed) {
   for (const Layer& layer : net.layers()) {
     for (const Weight& weight : layer.weights) {
       at::Tensor tensor = get(layer.id, weight.name).detach();
-      initialise(weight, tensor, derive_seed(seed, weight_key(layer.id, weight.name)));
+      initialise(weight, layer.set, tensor, derive_seed(seed, weight_key(layer.id, weight.name)));
       // Constants that the pipeline gives, such as the mean of a normalization.
       const auto given = layer.set.find(weight.name);
       if (weight.role != "buffer" || given == layer.set.end() || !given->is_array() || given->empty()) continue;

@@ -45,14 +45,20 @@ Value Network::batch_norm(Value x, const BatchNormOptions& options) {
   return emit("batch_norm", {x}, {{"momentum", options.momentum}, {"epsilon", options.epsilon}, {"scale", options.scale}});
 }
 
+Value Network::layer_norm(Value x, double epsilon) { return emit("layer_norm", {x}, {{"epsilon", epsilon}}); }
+Value Network::channel_scale(Value x, double initial) { return emit("channel_scale", {x}, {{"initial", initial}}); }
+
 Value Network::relu(Value x) { return emit("relu", {x}, {}); }
+Value Network::relu6(Value x) { return emit("relu6", {x}, {}); }
 Value Network::silu(Value x) { return emit("silu", {x}, {}); }
 Value Network::gelu(Value x) { return emit("gelu", {x}, {}); }
 Value Network::sigmoid(Value x) { return emit("sigmoid", {x}, {}); }
+Value Network::hard_sigmoid(Value x) { return emit("hard_sigmoid", {x}, {}); }
+Value Network::hard_swish(Value x) { return emit("hard_swish", {x}, {}); }
 
 Value Network::activation(Value x, const std::string& name) {
   if (name == "none") return x;
-  const std::vector<std::string> known = {"relu", "silu", "gelu", "sigmoid", "tanh"};
+  const std::vector<std::string> known = {"relu", "relu6", "silu", "gelu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh"};
   for (const std::string& candidate : known)
     if (name == candidate) return emit(name, {x}, {});
   const std::string near = nearest(name, known);

@@ -86,6 +86,12 @@ Weights batch_norm_weights(const Shapes& in, const Json& set) {
           {"running_var", channels, "buffer", "ones"}};
 }
 
+Weights layer_norm_weights(const Shapes& in, const Json&) {
+  return {{"weight", {in[0][0]}, "norm_scale", "ones"}, {"bias", {in[0][0]}, "norm_bias", "zeros"}};
+}
+
+Weights channel_scale_weights(const Shapes& in, const Json&) { return {{"weight", {in[0][0]}, "norm_scale", "constant"}}; }
+
 Shape normalize_shape(const Shapes& in, const Json& set) {
   for (const char* key : {"mean", "std"}) {
     const size_t given = set.at(key).size();
@@ -190,6 +196,8 @@ std::vector<Operation> make_operations() {
        .settings = {{"momentum", 0.1}, {"epsilon", 1e-5}, {"scale", true}},
        .shape = same_shape,
        .weights = batch_norm_weights},
+      {.name = "layer_norm", .settings = {{"epsilon", 1e-5}}, .shape = same_shape, .weights = layer_norm_weights},
+      {.name = "channel_scale", .settings = {{"initial", 1.0}}, .shape = same_shape, .weights = channel_scale_weights},
       {.name = "normalize",
        .settings = {{"mean", Json::array()}, {"std", Json::array()}},
        .shape = normalize_shape,
@@ -208,7 +216,7 @@ std::vector<Operation> make_operations() {
       {.name = "dropout", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
       {.name = "drop_path", .settings = {{"rate", required}}, .shape = rate_shape, .training_only = true},
   };
-  for (const char* name : {"relu", "silu", "gelu", "sigmoid", "tanh"})
+  for (const char* name : {"relu", "relu6", "silu", "gelu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh"})
     all.push_back({.name = name, .shape = same_shape});
   for (Operation& one : all)
     one.keeps_pixels = one.name == "input" || one.name == "scale" || one.name == "normalize" || one.name == "resize" || one.name == "repeat_channels";

@@ -48,6 +48,10 @@ std::map<std::string, Declaration> optimizers() {
                 beta("beta2", 0.999), weight_decay(0.0)}},
       {"adamw", {number("learning_rate", 1e-3, between_log(1e-5, 1e-1).within(0.0, 10.0), rate), beta("beta1", 0.9),
                  beta("beta2", 0.999), weight_decay(0.01)}},
+      {"radam", {number("learning_rate", 1e-3, between_log(1e-5, 1e-1).within(0.0, 10.0), rate), beta("beta1", 0.9),
+                 beta("beta2", 0.999), weight_decay(0.01)}},
+      {"lion", {number("learning_rate", 1e-4, between_log(1e-5, 1e-2).within(0.0, 10.0), "length of every step of every weight"),
+                beta("beta1", 0.9), beta("beta2", 0.99), weight_decay(0.1)}},
       {"muon", {number("learning_rate", 0.02, between_log(1e-3, 1.0).within(0.0, 1e3), "step size of filter banks"),
                 number("momentum", 0.95, one_of(0.6, 0.8, 0.9, 0.95).within(0.0, 0.9999), "share of the last step kept"),
                 boolean("nesterov", true, "look ahead by the momentum"), weight_decay(0.0),
@@ -67,14 +71,21 @@ SettingType warmup(double fallback) {
   return number("warmup", fallback, one_of(0.0, 0.05, 0.1, 0.2).within(0.0, 1.0), "fraction of the training with a rising rate");
 }
 
+SettingType drop() {
+  return number("factor", 0.1, one_of(0.1, 0.2, 0.5).within(0.0, 1.0), "of the rate at each drop");
+}
+
 std::map<std::string, Declaration> schedules() {
   return {
-      {"constant", {warmup(0.0)}},
+      {"constant", {warmup(0.0), start(0.0)}},
       {"linear", {warmup(0.0), start(0.0), end(0.0)}},
       {"cosine", {warmup(0.0), start(0.0), end(0.0)}},
       {"one_cycle", {warmup(0.25), start(0.04), end(1e-4)}},
       {"step", {number("every", 0.3, between(0.1, 0.5).within(0.001, 1.0), "fraction of the training between two drops"),
-                number("factor", 0.1, one_of(0.1, 0.2, 0.5).within(0.0, 1.0), "of the rate at each drop"), warmup(0.0)}},
+                drop(), warmup(0.0), start(0.0)}},
+      {"plateau", {integer("patience", 5, one_of(2, 5, 10).within(1, 1e6), "epochs without a better score before a drop"),
+                   drop(),
+                   number("min", 0.0, legal(0.0, 1.0), "share of the rate below which it does not drop"), warmup(0.0), start(0.0)}},
   };
 }
 

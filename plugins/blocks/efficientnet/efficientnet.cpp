@@ -1,3 +1,5 @@
+#include "../sizes.h"
+
 #include <espalier/block.h>
 
 #include <algorithm>
@@ -50,11 +52,6 @@ struct Efficientnet {
     return scalings[version[1] - '0'];
   }
 
-  /// The nearest multiple of 8 that is no less than nine tenths.
-  static int64_t in_eights(double channels) {
-    const auto nearest_multiple = std::max<int64_t>(8, static_cast<int64_t>(channels + 4) / 8 * 8);
-    return static_cast<double>(nearest_multiple) < 0.9 * channels ? nearest_multiple + 8 : nearest_multiple;
-  }
   static int64_t wide(int64_t channels, const Scaling& s) { return in_eights(static_cast<double>(channels) * s.width); }
   static int64_t deep(int64_t blocks, const Scaling& s) {
     return static_cast<int64_t>(std::ceil(static_cast<double>(blocks) * s.depth));
@@ -83,8 +80,7 @@ struct Efficientnet {
 
   static Value stem(Network& net, const Params& p, const Scaling& s, Value x) {
     const auto part = net.part("stem");
-    const bool small = net.shape(x).size() == 3 && std::max(net.shape(x)[1], net.shape(x)[2]) <= 64;
-    const int64_t stride = p.stem_stride != 0 ? p.stem_stride : small ? 1 : 2;
+    const int64_t stride = p.stem_stride != 0 ? p.stem_stride : is_small_picture(net.shape(x)) ? 1 : 2;
     return norm_silu(net, net.conv(x, {.filters = wide(32, s), .stride = stride}));
   }
 

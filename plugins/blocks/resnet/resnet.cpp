@@ -1,6 +1,6 @@
-#include <espalier/block.h>
+#include "../sizes.h"
 
-#include <algorithm>
+#include <espalier/block.h>
 
 using namespace espalier;
 
@@ -51,8 +51,7 @@ struct Resnet {
     else
       out.stages = std::vector<int64_t>(3, (p.depth - 2) / 6);
     out.width = p.width != 0 ? p.width : four_stages ? 64 : 16;
-    const bool small_picture = shape.size() == 3 && std::max(shape[1], shape[2]) <= 64;
-    out.small_stem = p.stem == "small" || (p.stem == "auto" && (small_picture || !four_stages));
+    out.small_stem = p.stem == "small" || (p.stem == "auto" && (is_small_picture(shape) || !four_stages));
     out.first_activated = p.version == "v2";
     out.drop_path = p.drop_path;
     return out;

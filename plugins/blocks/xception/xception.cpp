@@ -1,3 +1,5 @@
+#include "../sizes.h"
+
 #include <espalier/block.h>
 
 #include <algorithm>
@@ -33,7 +35,7 @@ struct Xception {
   /// The stem; pictures up to 64 pixels keep their extents.
   static Value stem(Network& net, const Params& p, Value x) {
     const auto part = net.part("stem");
-    const bool small = net.shape(x).size() == 3 && std::max(net.shape(x)[1], net.shape(x)[2]) <= 64;
+    const bool small = is_small_picture(net.shape(x));
     const Padding padding = small ? Padding::same : Padding::valid;
     x = net.conv(x, {.filters = scaled(p, 32), .stride = small ? 1 : 2, .padding = padding});
     x = net.relu(net.batch_norm(x));
