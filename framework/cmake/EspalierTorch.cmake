@@ -32,12 +32,18 @@ if("${torch_major}.${torch_minor}" VERSION_LESS 2.6)
 endif()
 message(STATUS "LibTorch ${torch_major}.${torch_minor} in ${torch_root}")
 
-# Without OpenMP's flag at::parallel_for compiles to a plain loop. The runtime is the one that LibTorch brings: same soname,
-# found first.
-find_package(OpenMP REQUIRED COMPONENTS CXX)
-
 add_library(espalier_torch INTERFACE)
-target_link_libraries(espalier_torch INTERFACE OpenMP::OpenMP_CXX)
+
+# Without OpenMP's flag at::parallel_for compiles to a plain loop. The runtime is the one that LibTorch brings, if it does: two
+# would be two pools of threads.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+file(GLOB torch_openmp "${torch_root}/lib/libgomp*.so*")
+if(torch_openmp)
+  target_compile_options(espalier_torch INTERFACE ${OpenMP_CXX_FLAGS})
+  target_link_libraries(espalier_torch INTERFACE ${torch_openmp})
+else()
+  target_link_libraries(espalier_torch INTERFACE OpenMP::OpenMP_CXX)
+endif()
 target_include_directories(espalier_torch SYSTEM INTERFACE "${TORCH_INCLUDE_DIR}" "${TORCH_INCLUDE_DIR}/torch/csrc/api/include")
 foreach(library torch_cpu torch_cuda c10 c10_cuda)
   find_library(TORCH_LIBRARY_${library} ${library} PATHS "${torch_root}/lib" NO_DEFAULT_PATH)
