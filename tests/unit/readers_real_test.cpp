@@ -5,8 +5,8 @@
 #include "espalier/error.h"
 
 #include "catch.h"
+#include "plugin_reader.h"
 
-#include <dlfcn.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -19,24 +19,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-fs::path plugin_folder() {
-  const char* given = std::getenv("ESPALIER_TEST_PLUGINS");
-  return given != nullptr ? fs::path(given) : fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib/espalier/plugins";
-}
-
-/// The reader of a plugin library of the same name; nullptr if the library was not built.
-const ReaderType* load(const std::string& name) {
-  static std::map<std::string, Plugin> loaded;
-  if (!loaded.contains(name)) {
-    void* library = dlopen((plugin_folder() / (name + ".so")).c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) return nullptr;
-    const auto* header = static_cast<const EspalierPluginHeader*>(dlsym(library, "espalier_plugin"));
-    REQUIRE(header != nullptr);
-    header->fill(loaded[name]);
-  }
-  return &loaded[name].readers.at(0);
-}
-
 struct Cache {
   TemporaryFolder home;
   fs::path folder = home.path();
@@ -47,7 +29,7 @@ struct Cache {
 };
 
 const FindReader kReaders = [](const std::string& name) -> const ReaderType& {
-  const ReaderType* out = load(name);
+  const ReaderType* out = reader_of_plugin(name);
   require(out != nullptr, "E1100", "plugin '" + name + "' is not built");
   return *out;
 };

@@ -1,14 +1,11 @@
 // Readers on small made-up files.
 #include "espalier/data/files.h"
 #include "espalier/error.h"
-#include "espalier/plugin.h"
 
 #include "catch.h"
+#include "plugin_reader.h"
 
-#include <dlfcn.h>
-#include <unistd.h>
-
-#include <cstdlib>
+#include <cmath>
 #include <fstream>
 #include <map>
 
@@ -18,18 +15,9 @@ namespace fs = std::filesystem;
 namespace {
 
 const ReaderType& load(const std::string& name) {
-  static std::map<std::string, Plugin> loaded;
-  if (!loaded.contains(name)) {
-    const char* given = std::getenv("ESPALIER_TEST_PLUGINS");
-    const fs::path folder =
-        given != nullptr ? fs::path(given) : fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "lib/espalier/plugins";
-    void* library = dlopen((folder / (name + ".so")).c_str(), RTLD_NOW | RTLD_LOCAL);
-    REQUIRE(library != nullptr);
-    const auto* header = static_cast<const EspalierPluginHeader*>(dlsym(library, "espalier_plugin"));
-    REQUIRE(header != nullptr);
-    header->fill(loaded[name]);
-  }
-  return loaded[name].readers.at(0);
+  const ReaderType* out = reader_of_plugin(name);
+  REQUIRE(out != nullptr);
+  return *out;
 }
 
 struct Folder {
@@ -89,12 +77,58 @@ TEST_CASE("a table's columns are numbers, texts or pictures by what they hold") 
   CHECK(samples->columns()[1].numbers.at(1) != samples->columns()[1].numbers.at(1));
   CHECK(samples->columns()[2].kind == ColumnKind::image);
   CHECK(samples->rejected().at(0).cause == "wrong number of fields");
-  for (const auto& [row, cause] : std::map<int64_t, std::string>{{0, "missing file"}, {1, "not a picture"}}) {
+  for (const auto& [row, cause] : std::map<int64_t, std::string>{{0, "missing file"}, {1, "neither JPEG nor PNG"}}) {
     try {
       samples->picture("front", row);
       FAIL("a broken picture was decoded");
     } catch (const Rejected& rejected) {
       CHECK(rejected.cause == cause);
     }
+  }
+}
+
+TEST_CASE("empty CIFAR files and longer IDX files are refused") {
+  const Folder folder;
+  folder.write("a.bin", record(3, 1));
+  folder.write("b.bin", "");
+  CHECK_THROWS_AS(load("cifar").open({{"train", {"a.bin"}}, {"test", {"b.bin"}}}, folder.path), Error);
+  folder.write("i", std::string("\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x02" "abc", 19));
+  folder.write("l", std::string("\0\0\x08\x01\0\0\0\x01\0", 9));
+  const Json settings = {{"train_images", "i"}, {"train_labels", "l"}, {"test_images", ""}};
+  CHECK_THROWS_AS(load("idx").open(settings, folder.path), Error);
+  folder.write("i", std::string("\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x02" "ab", 18));
+  CHECK(load("idx").open(settings, folder.path)->columns().at(2).names == std::vector<std::string>{"train"});
+}
+
+TEST_CASE("blanks, line ends, empty fields and unnamed fields of a table mean what they look like") {
+  const Folder folder;
+  folder.write("t.csv", "\xEF\xBB\xBF,kind , a/b\r\n0, cat ,1 \r\n\r\n1,,2\r\n2,\" dog\" ,\r\n3,\"two\nlines\",4\r\n4,cat\r\n");
+  const auto samples = load("csv_images").open({{"file", "t.csv"}}, folder.path);
+  REQUIRE(samples->rows() == 4);
+  const std::vector<Column>& columns = samples->columns();
+  CHECK(columns.at(0).name == "field_1");
+  CHECK(columns.at(1).name == "kind");
+  CHECK(columns.at(1).ids == std::vector<std::string>{"cat", "", " dog", "two\nlines"});
+  CHECK(columns.at(2).numbers.at(1) == 2.0);
+  CHECK(std::isnan(columns.at(2).numbers.at(2)));
+  CHECK(samples->origin(3) == "t.csv:6");
+  CHECK(samples->rejected().at(0).detail == "t.csv:8");
+  folder.write("t.csv", "a,a\n1,2\n");
+  CHECK_THROWS_AS(load("csv_images").open({{"file", "t.csv"}}, folder.path), Error);
+}
+
+TEST_CASE("a picture of another format among a table's pictures is left out, and a column of splits is obeyed") {
+  const Folder folder;
+  folder.write("t.csv", "front,split\na.jpg,train\nb.gif,test\nc.png,\n");
+  folder.write("b.gif", "GIF89a and so on");
+  const auto samples = load("csv_images").open({{"file", "t.csv"}}, folder.path);
+  CHECK(samples->columns().at(0).kind == ColumnKind::image);
+  CHECK(samples->columns().at(1).names == std::vector<std::string>{"train", "test"});
+  CHECK(samples->columns().at(1).labels == std::vector<int64_t>{0, 1, -1});
+  try {
+    samples->picture("front", 1);
+    FAIL("a GIF was decoded");
+  } catch (const Rejected& rejected) {
+    CHECK(rejected.cause == "neither JPEG nor PNG");
   }
 }

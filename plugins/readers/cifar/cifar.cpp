@@ -18,6 +18,17 @@ struct Params {
   std::vector<int64_t> classes = {10};
 };
 
+std::vector<Column> columns_without_values(const Params& p) {
+  require(p.labels.size() == p.classes.size(), "E2105", "reader cifar: 'labels' and 'classes' are lists of the same length");
+  std::vector<Column> out = {{.name = "image", .kind = ColumnKind::image, .names = {}, .shape = {3, kSide, kSide}}};
+  for (size_t i = 0; i < p.labels.size(); ++i) {
+    out.push_back({.name = p.labels[i], .kind = ColumnKind::class_label});
+    for (int64_t k = 0; k < p.classes[i]; ++k) out.back().names.push_back(std::to_string(k));
+  }
+  out.push_back({.name = "split", .kind = ColumnKind::class_label, .names = {"train", "test"}});
+  return out;
+}
+
 struct Batch {
   std::string name;
   std::vector<uint8_t> bytes;
@@ -26,13 +37,8 @@ struct Batch {
 
 class CifarSamples : public Samples {
  public:
-  CifarSamples(const Params& p, const fs::path& folder) : record_(3 * kPlane + static_cast<int64_t>(p.labels.size())) {
-    columns_.push_back({.name = "image", .kind = ColumnKind::image, .names = {}, .shape = {3, kSide, kSide}});
-    for (size_t i = 0; i < p.labels.size(); ++i) {
-      columns_.push_back({.name = p.labels[i], .kind = ColumnKind::class_label});
-      for (int64_t k = 0; k < p.classes.at(i); ++k) columns_.back().names.push_back(std::to_string(k));
-    }
-    columns_.push_back({.name = "split", .kind = ColumnKind::class_label, .names = {"train", "test"}});
+  CifarSamples(const Params& p, const fs::path& folder)
+      : record_(3 * kPlane + static_cast<int64_t>(p.labels.size())), columns_(columns_without_values(p)) {
     for (const std::string& name : p.train) add(folder / name, 0);
     for (const std::string& name : p.test) add(folder / name, 1);
   }
@@ -57,11 +63,11 @@ class CifarSamples : public Samples {
   void add(const fs::path& file, int64_t split) {
     Batch batch{.name = file.filename().string(), .bytes = {}, .first = rows_};
     std::ifstream in(file, std::ios::binary);
-    require(in.good(), "E2101", "cannot open '" + file.string() + "'");
+    require(in.good() && fs::is_regular_file(file), "E2101", "cannot open '" + file.string() + "'");
     batch.bytes.resize(fs::file_size(file));
     in.read(reinterpret_cast<char*>(batch.bytes.data()), static_cast<std::streamsize>(batch.bytes.size()));
     const auto size = static_cast<int64_t>(batch.bytes.size());
-    require(in.good() && size % record_ == 0, "E2105",
+    require(in.good() && size > 0 && size % record_ == 0, "E2105",
             "'" + file.string() + "' has " + std::to_string(size) + " bytes, which are no whole records of " + std::to_string(record_));
     const int64_t records = size / record_;
     for (int64_t r = 0; r < records; ++r)
@@ -102,19 +108,13 @@ struct CifarReader {
   }
 
   static Sketch sketch(const Params& p, const fs::path& folder) {
-    Sketch out;
-    out.columns.push_back({.name = "image", .kind = ColumnKind::image, .names = {}, .shape = {3, kSide, kSide}});
-    for (const std::string& label : p.labels) out.columns.push_back({.name = label, .kind = ColumnKind::class_label});
-    out.columns.push_back({.name = "split", .kind = ColumnKind::class_label, .names = {"train", "test"}});
+    Sketch out{.columns = columns_without_values(p), .inputs = {}};
     for (const std::string& name : p.train) out.inputs.push_back(folder / name);
     for (const std::string& name : p.test) out.inputs.push_back(folder / name);
     return out;
   }
 
-  static std::unique_ptr<Samples> open(const Params& p, const fs::path& folder) {
-    require(p.labels.size() == p.classes.size(), "E2105", "reader cifar: 'labels' and 'classes' are lists of the same length");
-    return std::make_unique<CifarSamples>(p, folder);
-  }
+  static std::unique_ptr<Samples> open(const Params& p, const fs::path& folder) { return std::make_unique<CifarSamples>(p, folder); }
 };
 
 }  // namespace

@@ -28,6 +28,11 @@ class Stream {
       done += static_cast<size_t>(n);
     }
   }
+  /// Whatever follows is an error, and so is a checksum of gzip that does not fit.
+  void end() {
+    uint8_t more = 0;
+    require(gzread(file_, &more, 1) == 0, "E2105", "'" + name_ + "' is damaged, or longer than it says");
+  }
   int64_t number() {
     std::array<uint8_t, 4> b{};
     read(b.data(), b.size());
@@ -60,8 +65,15 @@ Idx read_idx(const fs::path& file, size_t dimensions) {
             "'" + out.name + "' promises too much: " + to_string(out.extents));
     size *= out.extents.back();
   }
-  out.bytes.resize(static_cast<size_t>(size));
-  in.read(out.bytes.data(), out.bytes.size());
+  // Piece by piece: a damaged header may promise more than there is memory.
+  constexpr size_t kPiece = size_t{1} << 24;
+  for (size_t done = 0; done < static_cast<size_t>(size);) {
+    const size_t piece = std::min(kPiece, static_cast<size_t>(size) - done);
+    out.bytes.resize(done + piece);
+    in.read(out.bytes.data() + done, piece);
+    done += piece;
+  }
+  in.end();
   return out;
 }
 
@@ -79,18 +91,37 @@ fs::path find(const fs::path& folder, const std::string& name) {
   return file;
 }
 
+/// Columns with the values of all but pictures; the labels of a data set are small enough for a sketch.
+std::vector<Column> columns_of(const Params& p, const fs::path& folder) {
+  Column label{.name = "label", .kind = ColumnKind::class_label};
+  Column split{.name = "split", .kind = ColumnKind::class_label};
+  const auto add = [&](const std::string& file, const std::string& name) {
+    const Idx labels = read_idx(find(folder, file), 1);
+    label.labels.insert(label.labels.end(), labels.bytes.begin(), labels.bytes.end());
+    split.labels.insert(split.labels.end(), labels.bytes.size(), std::ssize(split.names));
+    split.names.push_back(name);
+  };
+  add(p.train_labels, "train");
+  if (!p.test_images.empty()) add(p.test_labels, "test");
+  require(!label.labels.empty(), "E2105", "'" + p.train_labels + "' has no labels");
+  const int64_t classes = 1 + *std::max_element(label.labels.begin(), label.labels.end());
+  for (int64_t i = 0; i < classes; ++i) label.names.push_back(std::to_string(i));
+  Stream in(find(folder, p.train_images));
+  in.number();
+  in.number();
+  const int64_t height = in.number();
+  const int64_t width = in.number();
+  return {{.name = "image", .kind = ColumnKind::image, .names = {}, .shape = {1, height, width}}, label, split};
+}
+
 class IdxSamples : public Samples {
  public:
-  IdxSamples(const Params& p, const fs::path& folder) {
-    add(read_idx(find(folder, p.train_images), 3), read_idx(find(folder, p.train_labels), 1), 0);
-    if (!p.test_images.empty()) add(read_idx(find(folder, p.test_images), 3), read_idx(find(folder, p.test_labels), 1), 1);
-    const int64_t classes = 1 + *std::max_element(labels_.labels.begin(), labels_.labels.end());
-    for (int64_t i = 0; i < classes; ++i) labels_.names.push_back(std::to_string(i));
-    const Shape& extents = images_[0].extents;
-    columns_ = {{.name = "image", .kind = ColumnKind::image, .names = {}, .shape = {1, extents[1], extents[2]}}, labels_, splits_};
+  IdxSamples(const Params& p, const fs::path& folder) : columns_(columns_of(p, folder)) {
+    add(read_idx(find(folder, p.train_images), 3), 0);
+    if (!p.test_images.empty()) add(read_idx(find(folder, p.test_images), 3), 1);
   }
 
-  int64_t rows() const override { return static_cast<int64_t>(splits_.labels.size()); }
+  int64_t rows() const override { return std::ssize(columns_[2].labels); }
   const std::vector<Column>& columns() const override { return columns_; }
   Picture picture(const std::string&, int64_t row) const override {
     const auto [file, index] = place(row);
@@ -105,12 +136,13 @@ class IdxSamples : public Samples {
   const std::vector<Rejected>& rejected() const override { return rejected_; }
 
  private:
-  void add(Idx images, const Idx& labels, int64_t split) {
-    require(images.extents[0] == labels.extents[0] && images.extents[0] > 0, "E2105",
-            "'" + images.name + "' has " + std::to_string(images.extents[0]) + " pictures, '" + labels.name + "' " +
-                std::to_string(labels.extents[0]) + " labels");
-    labels_.labels.insert(labels_.labels.end(), labels.bytes.begin(), labels.bytes.end());
-    splits_.labels.insert(splits_.labels.end(), labels.bytes.size(), split);
+  void add(Idx images, int64_t split) {
+    const int64_t labels = std::ranges::count(columns_[2].labels, split);
+    require(images.extents[0] == labels && labels > 0, "E2105",
+            "'" + images.name + "' has " + std::to_string(images.extents[0]) + " pictures; there are " + std::to_string(labels) + " labels");
+    const Shape own = {1, images.extents[1], images.extents[2]};
+    require(own == columns_[0].shape && elements(own) > 0, "E2105",
+            "'" + images.name + "' has pictures of " + to_string(own) + ", not " + to_string(columns_[0].shape));
     images_.push_back(std::move(images));
   }
   std::pair<const Idx*, int64_t> place(int64_t row) const {
@@ -119,8 +151,6 @@ class IdxSamples : public Samples {
   }
 
   std::vector<Idx> images_;
-  Column labels_{.name = "label", .kind = ColumnKind::class_label};
-  Column splits_{.name = "split", .kind = ColumnKind::class_label, .names = {"train", "test"}};
   std::vector<Column> columns_;
   std::vector<Rejected> rejected_;
 };
@@ -139,22 +169,10 @@ struct IdxReader {
   }
 
   static Sketch sketch(const Params& p, const fs::path& folder) {
-    Sketch out;
-    Column splits{.name = "split", .kind = ColumnKind::class_label, .names = {"train"}};
-    out.inputs = {find(folder, p.train_images), find(folder, p.train_labels)};
-    if (!p.test_images.empty()) {
-      out.inputs.push_back(find(folder, p.test_images));
-      out.inputs.push_back(find(folder, p.test_labels));
-      splits.names.emplace_back("test");
-    }
-    Stream in(out.inputs[0]);
-    in.number();
-    in.number();
-    const int64_t height = in.number();
-    const int64_t width = in.number();
-    out.columns = {{.name = "image", .kind = ColumnKind::image, .names = {}, .shape = {1, height, width}},
-                   {.name = "label", .kind = ColumnKind::class_label},
-                   splits};
+    Sketch out{.columns = columns_of(p, folder), .inputs = {find(folder, p.train_images), find(folder, p.train_labels)}};
+    if (p.test_images.empty()) return out;
+    out.inputs.push_back(find(folder, p.test_images));
+    out.inputs.push_back(find(folder, p.test_labels));
     return out;
   }
 

@@ -44,6 +44,9 @@ class Struct {
   const matvar_t* field(const std::string& name) const {
     const matvar_t* out = Mat_VarGetStructFieldByName(variable_.get(), name.c_str(), 0);
     require(out != nullptr, "E2105", "'" + file_ + "' lacks field '" + name + "'");
+    // matio gives what it could read of a file that was cut short.
+    const bool whole = count(*out) == 0 || (out->data != nullptr && out->nbytes / static_cast<size_t>(std::max(out->data_size, 1)) >= count(*out));
+    require(whole, "E2105", "field '" + name + "' of '" + file_ + "' is damaged");
     return out;
   }
   static size_t count(const matvar_t& v) {
@@ -153,7 +156,7 @@ class ImdbSamples : public Samples {
 struct ImdbReader {
   using Params = ::Params;
   static constexpr auto doc = "faces of IMDB-WIKI: imdb.mat and folders of JPEG files";
-  static constexpr int64_t version = 1;
+  static constexpr int64_t version = 2;
 
   static Schema<Params> schema() {
     return {{"file", &Params::file, "MATLAB file beside the folders of pictures"},
@@ -161,6 +164,7 @@ struct ImdbReader {
   }
 
   static Sketch sketch(const Params& p, const fs::path& folder) {
+    require(fs::is_regular_file(folder / p.file), "E2101", "there is no file '" + (folder / p.file).string() + "'");
     Sketch out{.columns = columns_without_values(), .inputs = {folder / p.file}};
     for (const auto& entry : fs::recursive_directory_iterator((folder / p.file).parent_path()))
       if (pictures::is_picture(entry.path())) out.inputs.push_back(entry.path());

@@ -1,5 +1,7 @@
 #include "pictures.h"
 
+#include "orientation.h"
+
 #include <png.h>
 #include <turbojpeg.h>
 
@@ -17,7 +19,7 @@ constexpr int64_t kMostPixels = int64_t{1} << 28;
 
 std::vector<uint8_t> read(const fs::path& file) {
   std::ifstream in(file, std::ios::binary | std::ios::ate);
-  if (!in) throw Rejected{"missing file", file.string()};
+  if (!in || fs::is_directory(file)) throw Rejected{"missing file", file.string()};
   std::vector<uint8_t> out(static_cast<size_t>(std::max<std::streamoff>(in.tellg(), 0)));
   in.seekg(0);
   in.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
@@ -26,7 +28,7 @@ std::vector<uint8_t> read(const fs::path& file) {
 }
 
 Picture room(int64_t height, int64_t width, int64_t channels, const fs::path& file) {
-  if (height < 1 || width < 1 || height > kMostPixels / width) throw Rejected{"not a picture", file.string()};
+  if (height < 1 || width < 1 || height > kMostPixels / width) throw Rejected{"picture of more than 268 million pixels", file.string()};
   return {.height = height, .width = width, .channels = channels, .pixels = std::vector<uint8_t>(static_cast<size_t>(height * width * channels))};
 }
 
@@ -55,13 +57,15 @@ Picture decode_jpeg(const std::vector<uint8_t>& bytes, const fs::path& file) {
   // A warning (TJERR_WARNING) is how the library reports that the data end too early: the rest would be grey.
   if (tjDecompress2(decoder.get(), bytes.data(), size, out.pixels.data(), width, 0, height, format, TJFLAG_ACCURATEDCT) != 0)
     throw Rejected{"truncated picture", file.string()};
-  return cmyk ? from_cmyk(out) : out;
+  return upright(cmyk ? from_cmyk(out) : std::move(out), exif_orientation(bytes));
 }
 
 Picture decode_png(const std::vector<uint8_t>& bytes, const fs::path& file) {
   png_image image = {};
   image.version = PNG_IMAGE_VERSION;
-  if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0) throw Rejected{"not a picture", file.string()};
+  if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0) throw Rejected{"truncated picture", file.string()};
+  // Without it libpng takes the values of 16 bits for linear light and brightens them.
+  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   const bool grey = (image.format & PNG_FORMAT_FLAG_COLOR) == 0;
   image.format = grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   try {
@@ -81,7 +85,7 @@ Picture decode(const fs::path& file) {
   const std::vector<uint8_t> bytes = read(file);
   if (bytes.size() > 2 && bytes[0] == 0xFF && bytes[1] == 0xD8) return decode_jpeg(bytes, file);
   if (bytes.size() > 8 && png_sig_cmp(bytes.data(), 0, 8) == 0) return decode_png(bytes, file);
-  throw Rejected{bytes.empty() ? "truncated picture" : "not a picture", file.string()};
+  throw Rejected{bytes.empty() ? "truncated picture" : kUnknownFormat, file.string()};
 }
 
 bool is_picture(const fs::path& file) {
