@@ -1,7 +1,12 @@
 # espalier_add_conformance_test(NAME TARGET): the test plugin.NAME, which holds a plugin library to the laws of its kind.
+# A folder `example` beside the sources (settings.json and small files) is what its readers are tried on.
 function(espalier_add_conformance_test name target)
   if(TARGET espalier::conformance AND NOT (DEFINED ESPALIER_BUILD_TESTS AND NOT ESPALIER_BUILD_TESTS))
-    add_test(NAME plugin.${name} COMMAND "$<TARGET_FILE:espalier::conformance>" "$<TARGET_FILE:${target}>")
+    set(example "${CMAKE_CURRENT_SOURCE_DIR}/example")
+    if(NOT IS_DIRECTORY "${example}")
+      set(example "")
+    endif()
+    add_test(NAME plugin.${name} COMMAND "$<TARGET_FILE:espalier::conformance>" "$<TARGET_FILE:${target}>" ${example})
     set_tests_properties(plugin.${name} PROPERTIES TIMEOUT 300)
   endif()
 endfunction()

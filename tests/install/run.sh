@@ -21,6 +21,10 @@ cp -r "$source/tests/install/stranger" "$work/stranger"
 cmake -G Ninja -S "$work/stranger" -B "$work/stranger/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build "$work/stranger/build"
 ctest --test-dir "$work/stranger/build" --output-on-failure --no-tests=error
+# The example of a stranger's reader came along: without it the same program says what it skips.
+ctest --test-dir "$work/stranger/build" -R '^plugin.dots$' --verbose >"$work/dots.log"
+if grep -q 'skipped: samples' "$work/dots.log"; then echo "the example of a reader was not found"; exit 1; fi
+"$work/prefix/bin/espalier-conformance" "$work/stranger/build/lib/espalier/plugins/dots.so" | grep -q "skipped: samples of reader 'dots'"
 
 # Found by name from the installed program, outside every build tree.
 cmake --install "$work/stranger/build" --prefix "$work/prefix"

@@ -3,7 +3,6 @@
 #include "espalier/testing/covering.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -116,20 +115,6 @@ std::vector<std::string> check_scheduler(const SchedulerType& scheduler) {
   } catch (const std::exception& error) {
     return {fmt::format("scheduler '{}' threw: {}", scheduler.name, error.what())};
   }
-}
-
-std::vector<std::string> check_reader(const ReaderType& reader) {
-  std::vector<std::string> wrong;
-  if (reader.version < 1) wrong.push_back(fmt::format("reader '{}' has version {}, versions start at 1", reader.name, reader.version));
-  const std::filesystem::path nowhere = std::filesystem::temp_directory_path() / ("espalier-no-such-folder-" + std::to_string(getpid()));
-  try {
-    reader.open(default_settings(reader.declaration), nowhere);
-    wrong.push_back(fmt::format("reader '{}' opens a folder that does not exist", reader.name));
-  } catch (const Error&) {
-  } catch (const std::exception& error) {
-    wrong.push_back(fmt::format("reader '{}' threw what is no espalier::Error where there is no folder: {}", reader.name, error.what()));
-  }
-  return wrong;
 }
 
 }  // namespace espalier

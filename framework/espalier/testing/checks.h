@@ -2,6 +2,7 @@
 
 #include "espalier/registry/registry.h"
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -14,7 +15,10 @@ std::vector<std::string> check_block(const Registry& registry, const BlockType& 
 std::vector<std::string> check_head(const HeadType& head);
 std::vector<std::string> check_tuner(const TunerType& tuner);
 std::vector<std::string> check_scheduler(const SchedulerType& scheduler);
-std::vector<std::string> check_reader(const ReaderType& reader);
+/// An example is a folder with the reader's settings in `settings.json` beside small real files: what the reader makes of
+/// them, whole and damaged, is then checked too. A child process that reads them is given `patience`.
+std::vector<std::string> check_reader(const ReaderType& reader, const std::optional<std::filesystem::path>& example,
+                                      std::chrono::seconds patience = std::chrono::seconds(60));
 
 /// A network of one plugin with some settings, for the engine to try.
 struct Candidate {
