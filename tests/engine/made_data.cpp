@@ -55,7 +55,7 @@ Json make_data(const fs::path& folder) {
                                     {.name = "marks", .type = "uint8", .extents = {kRows, 2}, .values = marks.data()},
                                     {.name = "pair", .type = "float32", .extents = {kRows, 2}, .values = pairs.data()},
                                     {.name = "extra", .type = "float32", .extents = {kRows, 3}, .values = extra.data()},
-                                    {.name = "source", .type = "string", .extents = {kRows}, .values = origins.data()}});
+                                    {.name = "/origin", .type = "string", .extents = {kRows}, .values = origins.data()}});
   const Json none = Json::array();
   const Json columns = {
       {{"name", "image"}, {"kind", to_string(ColumnKind::image)}, {"shape", {kSide, kSide, 1}}, {"type", "uint8"}, {"names", none}},

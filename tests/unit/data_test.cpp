@@ -239,6 +239,45 @@ TEST_CASE("rows without a value in a used column are left out, or filled") {
   CHECK(Prepared::open(filled.folder).column("age").as<float>()[7] == -1.0F);
 }
 
+TEST_CASE("a broken picture takes its row away where it is used, and nowhere else") {
+  World world;
+  DataRequest request = world.request(kHalves);
+  request.used = {"label"};
+  request.images.emplace();
+  const Preparation labels = prepare_data(request, world.readers);
+  CHECK(Prepared::open(labels.folder).rows() == 60);
+  CHECK(labels.left_out.size() == 1);
+  CHECK(problem_of([&] { Prepared::open(labels.folder).column("image"); }).starts_with("E2205"));
+  request.images->emplace_back("image");
+  const Preparation pictures = prepare_data(request, world.readers);
+  CHECK(pictures.reason == "images differs from the nearest cache");
+  CHECK(Prepared::open(pictures.folder).rows() == 54);
+}
+
+TEST_CASE("a column may be called anything that a table's header says") {
+  World world;
+  world.type.open = [](const Json&, const fs::path&) -> std::unique_ptr<Samples> {
+    class Named : public ToySamples {
+     public:
+      Named() : ToySamples(false), columns_(ToySamples::columns()) {
+        const std::vector<std::string> names = {"source", "a/b", "%2F", "."};
+        for (size_t i = 0; i < names.size(); ++i) columns_[i + 1].name = names[i];
+      }
+      const std::vector<Column>& columns() const override { return columns_; }
+
+     private:
+      std::vector<Column> columns_;
+    };
+    return std::make_unique<Named>();
+  };
+  const Prepared data = Prepared::open(prepare_data(world.request(kHalves), world.readers).folder);
+  CHECK(data.column("source").as<int64_t>()[1] == 1);
+  CHECK(data.column("a/b").as<float>()[2] == 2.0F);
+  CHECK(data.column("%2F").as<float>()[2] == 1.0F);
+  CHECK(data.text(data.column("."), 3) == "person 1");
+  CHECK(data.origin(1) == "toy:1");
+}
+
 TEST_CASE("what cannot be done is said with its code") {
   World world;
   CHECK(problem_of([&] { world.splits(Json::object()); }) == "E0412 data.split.test is needed: the data have no test split of their own");

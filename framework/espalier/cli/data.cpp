@@ -145,8 +145,11 @@ DataRequest request_of_dataset(const std::string& name, const FindReader& reader
     if (column.kind != ColumnKind::image) continue;
     // Rows without another value stay: what is missing is counted.
     out.used.push_back(column.name);
+    if (!out.images) out.images.emplace();
+    out.images->push_back(column.name);
     if (column.shape.empty()) out.data["prepare"] = {"rgb", {{"resize", {{"size", {kSide, kSide}}}}}};
   }
+  if (out.images) std::ranges::sort(*out.images);
   return out;
 }
 

@@ -237,9 +237,15 @@ void build_cache(const CacheKey& key, const Source& source, const ReaderType& re
   const std::vector<Column> columns = apply_rules(samples->columns(), source.rules, &fields);
   fs::create_directories(key.folder);
   std::vector<Pictures> pictures;
-  for (const Column& column : columns)
-    if (column.kind == ColumnKind::image)
-      pictures.push_back(room_for(column.name, fields.at(pictures.size()), *samples, source.steps, key.folder));
+  const Json& wanted = key.fields.at("images");
+  size_t image = 0;
+  for (const Column& column : columns) {
+    if (column.kind != ColumnKind::image) continue;
+    const std::string& field = fields.at(image++);
+    // A picture that nobody looks at must not take its row away.
+    if (wanted.is_null() || std::ranges::find(wanted, Json(column.name)) != wanted.end())
+      pictures.push_back(room_for(column.name, field, *samples, source.steps, key.folder));
+  }
   const std::map<int64_t, Rejected> unusable = decode_all(*samples, pictures, source.steps, progress);
 
   LeftOut left_out;
@@ -271,7 +277,7 @@ void build_cache(const CacheKey& key, const Source& source, const ReaderType& re
     stored.push_back(store(column, kept));
     about.push_back(stored.back().about);
   }
-  stored.push_back(store_texts("source", origins));
+  stored.push_back(store_texts(kOrigins, origins));
   for (const Stored& column : stored) tables.push_back(column.table());
   publish_cache(key, source, tables,
                 {{"format", kCacheFormat}, {"key", key.fields}, {"rows", kept.size()}, {"columns", about}, {"left_out", left_out.to_json()}});

@@ -12,6 +12,9 @@ namespace espalier {
 /// The manifest and data set format; raised when the same samples are stored in another way.
 inline constexpr int64_t kCacheFormat = 1;
 
+/// The data set of origins, which no column can be called: a name of a field is not "/origin".
+inline constexpr auto kOrigins = "/origin";
+
 /// Everything that decides the content of a cache, and where that content lies.
 struct CacheKey {
   Json fields;                     ///< what is hashed, by name

@@ -23,6 +23,15 @@ namespace {
   fail("E2202", "cannot " + what + " '" + file.string() + "': " + std::strerror(errno));
 }
 
+/// Removes what was begun; the message is of what failed before.
+[[noreturn]] void give_up(const std::filesystem::path& temporary, const std::string& what) {
+  const int reason = errno;
+  std::error_code ignored;
+  std::filesystem::remove(temporary, ignored);
+  errno = reason;
+  fail_on(temporary, what);
+}
+
 void flush(const std::filesystem::path& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   // Some network file systems refuse to flush a folder (EINVAL); the rename is atomic there all the same.
@@ -62,9 +71,11 @@ Descriptor open_to_read(const std::filesystem::path& file) {
   return out;
 }
 
-Descriptor lock_file(const std::filesystem::path& file) {
+Descriptor lock_file(const std::filesystem::path& file, const std::function<void()>& waits) {
   Descriptor out(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (out.number() < 0) fail_on(file, "open");
+  if (flock(out.number(), LOCK_EX | LOCK_NB) == 0) return out;
+  if (errno == EWOULDBLOCK && waits) waits();
   while (flock(out.number(), LOCK_EX) != 0)
     if (errno != EINTR) fail_on(file, "lock");
   return out;
@@ -100,9 +111,18 @@ void write_file_safely(const std::filesystem::path& file, const std::string& tex
     std::ofstream out(temporary, std::ios::binary);
     out << text;
     out.close();
-    if (!out) fail_on(temporary, "write");
+    if (!out) give_up(temporary, "write");
   }
   publish(temporary, file);
+}
+
+void remember_in_file(const std::filesystem::path& file, const std::string& text) {
+  std::error_code ignored;
+  std::filesystem::create_directories(file.parent_path(), ignored);
+  try {
+    write_file_safely(file, text);
+  } catch (const Error&) {
+  }
 }
 
 std::string read_text_file(const std::filesystem::path& file) {

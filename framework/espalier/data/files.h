@@ -3,6 +3,7 @@
 #include "espalier/json.h"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 namespace espalier {
@@ -53,14 +54,17 @@ class TemporaryFolder {
 
 /// Opens for reading. Throws E2202.
 Descriptor open_to_read(const std::filesystem::path& file);
-/// An exclusive lock on `file` (made if need be), held until the result dies; waits for other processes and threads.
-Descriptor lock_file(const std::filesystem::path& file);
+/// An exclusive lock on `file` (made if need be), held until the result dies; waits for other processes and threads, and
+/// calls `waits` before it does.
+Descriptor lock_file(const std::filesystem::path& file, const std::function<void()>& waits = {});
 /// A name beside `file` that no other process uses.
 std::filesystem::path temporary_name(const std::filesystem::path& file);
 /// Flushes `temporary`, renames it to `file` and flushes the folder. Throws E2202.
 void publish(const std::filesystem::path& temporary, const std::filesystem::path& file);
 /// Writes `text` so that a reader sees all of it or nothing. Throws E2202.
 void write_file_safely(const std::filesystem::path& file, const std::string& text);
+/// The same for what is kept only to be faster next time: a folder that cannot be written, or a full disk, is no error.
+void remember_in_file(const std::filesystem::path& file, const std::string& text);
 /// The whole text; empty if there is no such file.
 std::string read_text_file(const std::filesystem::path& file);
 /// The document in a file; null if there is none or it is broken.

@@ -88,8 +88,7 @@ InputHashes hash_inputs(const std::vector<std::filesystem::path>& files, const s
     if (files.size() <= kNamed) out.files[name] = hash;
   }
   out.digest = content.hex();
-  std::filesystem::create_directories(memory);
-  write_file_safely(remembered, Json{{"stamp", stamp}, {"digest", out.digest}, {"files", out.files}}.dump());
+  remember_in_file(remembered, Json{{"stamp", stamp}, {"digest", out.digest}, {"files", out.files}}.dump());
   return out;
 }
 

@@ -34,6 +34,23 @@ hid_t element_type(const Table& table) {
   return type;
 }
 
+/// In HDF5 '/' parts groups: names of columns may hold it, as in URLs.
+std::string link_name(const std::string& name) {
+  std::string out;
+  for (const char c : name) out += c == '/' ? "%2F" : c == '%' ? "%25" : std::string(1, c);
+  return out == "." ? "%2E" : out;
+}
+
+std::string column_name(const std::string& link) {
+  std::string out;
+  for (size_t i = 0; i < link.size(); ++i) {
+    const bool coded = link[i] == '%' && i + 2 < link.size();
+    out += coded ? static_cast<char>(std::stoi(link.substr(i + 1, 2), nullptr, 16)) : link[i];
+    if (coded) i += 2;
+  }
+  return out;
+}
+
 void write_about(hid_t set, const std::string& text) {
   if (text.empty()) return;
   const Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "a text type");
@@ -54,7 +71,7 @@ void write_table(hid_t file, const Table& table) {
   H5Pset_layout(creation.id(), H5D_CONTIGUOUS);
   H5Pset_alloc_time(creation.id(), H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(creation.id(), H5D_FILL_TIME_NEVER);
-  const Handle set(H5Dcreate2(file, table.name.c_str(), type.id(), space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
+  const Handle set(H5Dcreate2(file, link_name(table.name).c_str(), type.id(), space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
                    H5Dclose, "data set '" + table.name + "'");
   // Attributes past 64 KiB do not fit an object header; the manifest holds the names then.
   if (table.about.size() < 60000) write_about(set.id(), table.about);
@@ -111,6 +128,7 @@ std::vector<Place> find_tables(const std::filesystem::path& file) {
     place.element = H5Tget_size(type.id());
     const haddr_t offset = H5Dget_offset(set.id());
     if (offset != HADDR_UNDEF) place.offset = static_cast<int64_t>(offset);
+    place.name = column_name(place.name);
     out.push_back(std::move(place));
   }
   return out;

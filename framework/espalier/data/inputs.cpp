@@ -89,7 +89,7 @@ InputHashes known_inputs(const InputQuestion& question) {
   files = question.list();
   const Json stamps = stamps_of(folders, rare_files(files));
   InputHashes out = hash_inputs(files, question.folder, question.memory, question.verify);
-  if (folders.size() <= kFolders) write_file_safely(remembered, Json{{"stamps", stamps}, {"digest", out.digest}}.dump());
+  if (folders.size() <= kFolders) remember_in_file(remembered, Json{{"stamps", stamps}, {"digest", out.digest}}.dump());
   return out;
 }
 

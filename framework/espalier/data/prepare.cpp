@@ -65,14 +65,18 @@ void add_left_out(Preparation& out) {
 /// Moves a damaged data.h5 out of the way, kept for whoever wants to know what happened.
 void set_aside(const CacheKey& key) {
   const std::string name = "data.h5.corrupt-" + std::to_string(std::time(nullptr));
-  fs::rename(key.folder / "data.h5", key.folder / name);
-  fs::remove(key.folder / "manifest.json");
+  std::error_code failed;
+  fs::rename(key.folder / "data.h5", key.folder / name, failed);
+  require(!failed, "E2202", "cannot set the damaged '" + (key.folder / "data.h5").string() + "' aside: " + failed.message());
+  fs::remove(key.folder / "manifest.json", failed);
 }
 
 void find_or_build(const DataRequest& request, const Source& source, const ReaderType& reader, const CacheKey& key, Preparation& out,
                    const Progress& progress) {
   if (look_at(key.folder).complete) return;
-  const Descriptor lock = lock_file(request.cache / (key.key + ".lock"));
+  const Descriptor lock = lock_file(request.cache / (key.key + ".lock"), [&] {
+    if (progress) progress("waiting for another process that builds this cache", 0.0);
+  });
   const CacheState now = look_at(key.folder);
   if (now.complete) return;  // another builder was faster
   out.reason = now.damage.empty() ? why_missing(request, source, key) : "data.h5 was damaged (" + now.damage + ") and is set aside";
@@ -138,7 +142,8 @@ CacheKey cache_key(const DataRequest& request, const Source& source, const Reade
   compare_with_description(source, inputs);
   out.fields = {{"format", kCacheFormat},        {"reader", source.reader},       {"reader_version", reader.version},
                 {"settings", source.settings},   {"inputs", inputs.digest},       {"columns", to_json(source.rules)},
-                {"prepare", to_json(source.steps)}};
+                {"prepare", to_json(source.steps)},
+                {"images", request.images ? Json(*request.images) : Json()}};
   out.key = sha256_of(out.fields.dump()).substr(0, 32);
   out.folder = request.cache / out.key;
   return out;

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct DataRequest {
   std::filesystem::path pipeline_folder;               ///< relative paths are relative to this
   std::vector<std::string> used = {};                  ///< columns the graph reads: rows without a value there are left
                                                        ///< out of the splits; empty: every declared column
+  std::optional<std::vector<std::string>> images = {}; ///< image columns the graph reads, sorted: no other picture is looked
+                                                       ///< at; nothing: all
   bool verify = false;                                 ///< reads every input again, whatever is remembered of it
 };
 

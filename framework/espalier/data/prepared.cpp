@@ -69,11 +69,8 @@ CacheState look_at(const fs::path& folder) {
 }
 
 void remember_verified(const fs::path& folder, const std::string& sha256) {
-  try {
-    write_file_safely(folder / "verified", sha256 + " " + stamp_of(folder / "data.h5"));
-  } catch (const Error&) {
-    // A cache on a read-only file system is verified each time it is opened.
-  }
+  // A cache on a read-only file system is verified each time it is opened.
+  remember_in_file(folder / "verified", sha256 + " " + stamp_of(folder / "data.h5"));
 }
 
 Prepared::Prepared() : state_(std::make_unique<State>()) {}
@@ -95,7 +92,7 @@ Prepared Prepared::open(const fs::path& folder) {
   const std::vector<Place> places = find_tables(file);
   for (const Json& about : state.manifest.at("columns"))
     state.columns.push_back(view_of(about, places, state.mapping, state.rows));
-  state.source = view_of({{"name", "source"}, {"kind", "id"}, {"shape", Json::array()}, {"type", "string"}, {"names", Json::array()}},
+  state.source = view_of({{"name", kOrigins}, {"kind", "id"}, {"shape", Json::array()}, {"type", "string"}, {"names", Json::array()}},
                          places, state.mapping, state.rows);
   return out;
 }

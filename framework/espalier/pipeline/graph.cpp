@@ -14,6 +14,12 @@ namespace {
 
 std::string with_article(const std::string& noun) { return (noun[0] == 'i' ? "an " : "a ") + noun; }
 
+/// Texts and whole numbers may be classes, if the pipeline says so.
+bool takes_classes_of(const Column& column, const Provided& head) {
+  const bool convertible = column.kind == ColumnKind::id || column.kind == ColumnKind::number;
+  return convertible && std::ranges::find(head.accepts, ColumnKind::class_label) != head.accepts.end();
+}
+
 }  // namespace
 
 bool GraphChecker::is_block(const std::string& node) const { return assignments_.find(node + ".block") != nullptr; }
@@ -97,9 +103,14 @@ void GraphChecker::check_input(const std::string& node, const std::string& input
 }
 
 void GraphChecker::use_column(const std::string& column) {
-  std::vector<std::string>& used = pipeline_.data.used;
-  const auto at = std::ranges::lower_bound(used, column);
-  if (at == used.end() || *at != column) used.insert(at, column);
+  const auto add = [&](std::vector<std::string>& used) {
+    const auto at = std::ranges::lower_bound(used, column);
+    if (at == used.end() || *at != column) used.insert(at, column);
+  };
+  add(pipeline_.data.used);
+  if (!pipeline_.data.images) pipeline_.data.images.emplace();
+  const Column* about = pipeline_.sketch.find(column);
+  if (about != nullptr && about->kind == ColumnKind::image) add(*pipeline_.data.images);
 }
 
 void GraphChecker::check_count(const std::string& node) {
@@ -148,7 +159,8 @@ void GraphChecker::check_head(const std::string& node) {
       if (other.kind == PluginKind::head && std::ranges::find(other.accepts, column->kind) != other.accepts.end()) fitting.push_back(other.name);
     problems_.add("E0312", fmt::format("'{}' is {} column, {} needs {} column; heads for {}: {}", target, with_article(to_string(column->kind)),
                                        name, kinds.empty() ? "another" : with_article(join(kinds, " or ")), to_string(column->kind),
-                                       fitting.empty() ? "none" : join(fitting)), place);
+                                       fitting.empty() ? "none" : join(fitting)), place,
+                  takes_classes_of(*column, *provided) ? fmt::format("to take its values for classes: data: {{columns: {{{}: class}}}}", target) : "");
   }
 }
 
