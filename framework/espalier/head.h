@@ -1,5 +1,6 @@
 #pragma once
 
 #include "espalier/error.h"
+#include "espalier/losses.h"
 #include "espalier/network.h"
 #include "espalier/plugin.h"

@@ -40,11 +40,13 @@ struct Layer {
 struct Output {
   std::string head;                  ///< node name
   std::string target;                ///< column
-  int layer = -1;                    ///< logits, or the number in standardised units
+  int layer = -1;                    ///< logits, the number in standardised units, or, number by number, logits of its bins
   Json loss;                         ///< {"name": "cross_entropy", "label_smoothing": 0.1}
   double weight = 1.0;               ///< of its loss in the sum
   std::vector<std::string> metrics;  ///< the first one is the objective unless the pipeline says otherwise
-  Json decode;                       ///< {"kind": "class", "activation": "softmax", "names": [...]}, {"kind": "number"}
+  Json decode;                       ///< {"kind": "class", "activation": "softmax", "names": [...]}, {"kind": "number"};
+                                     ///< a number read from bins says how many, and softmax (one logit a bin) or sigmoid
+                                     ///< (one logit a step between two): {"kind": "number", "bins": 100, "activation": ...}
 };
 
 /// `same` pads so that the output is ceil(input / stride); `valid` does not pad.
@@ -119,6 +121,9 @@ class Network {
   Value depthwise_conv(Value x, int64_t kernel, int64_t stride = 1, Padding padding = Padding::same);
   Value separable_conv(Value x, const ConvOptions& options);          ///< depthwise, then 1x1
   Value dense(Value x, int64_t units, bool bias = true);              ///< (N) -> (units)
+  /// (n) -> (n * count): each number with `count` biases of its own, the logits of a uniform distribution at first: the
+  /// levels of ordered answers (CORAL, arXiv:1901.07884).
+  Value thresholds(Value x, int64_t count);
   Value batch_norm(Value x, const BatchNormOptions& options = {});    ///< per channel, or per feature of a vector
   /// Mean 0 and deviation 1 over the channels of each pixel, or over the features of a vector (arXiv:1607.06450), then a
   /// trained scale and shift per channel.

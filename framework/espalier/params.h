@@ -59,7 +59,7 @@ struct SettingType {
 };
 using Declaration = std::vector<SettingType>;
 
-/// A choice inside a block's parameters: the name of another block and its settings.
+/// A choice inside parameters: the name of another block, or of a loss, and its settings.
 struct Slot {
   std::string name;
   Json settings = Json::object();
@@ -132,6 +132,11 @@ class Schema {
         : Entry(name, member, Domain{}, doc) {
       type.options = std::move(options);
       type.kind = "block";
+    }
+    /// A choice among names of another kind, such as "regression loss"; `options` are what a search tries.
+    Entry(const char* name, Slot Params::*member, const char* kind, std::vector<std::string> options, const char* doc)
+        : Entry(name, member, std::move(options), doc) {
+      type.kind = kind;
     }
     /// A list of numbers or words; `domain` holds for each item.
     template <class T>

@@ -29,7 +29,7 @@ Json make_data(const fs::path& folder) {
   std::vector<int64_t> labels;
   std::vector<int64_t> lights;
   std::vector<uint8_t> marks;
-  std::vector<float> brightness, pairs, extra;
+  std::vector<float> brightness, pairs, extra, left, debt;
   Random random(5);
   for (int64_t row = 0; row < kRows; ++row) {
     const int64_t label = random.below(2);
@@ -41,6 +41,8 @@ Json make_data(const fs::path& folder) {
       sum += pixels.back();
     }
     labels.push_back(label);
+    left.push_back(label == 0 ? 1.0F : 0.0F);
+    debt.push_back(0.5F - static_cast<float>(label));
     brightness.push_back(static_cast<float>(sum / (kSide * kSide)));
     lights.push_back(light / 17);
     marks.insert(marks.end(), {static_cast<uint8_t>(label), static_cast<uint8_t>(light >= 25)});
@@ -51,6 +53,8 @@ Json make_data(const fs::path& folder) {
   write_tables(folder / "data.h5", {{.name = "image", .type = "uint8", .extents = {kRows, kSide, kSide, 1}, .values = pixels.data()},
                                     {.name = "label", .type = "int64", .extents = {kRows}, .values = labels.data()},
                                     {.name = "brightness", .type = "float32", .extents = {kRows}, .values = brightness.data()},
+                                    {.name = "left", .type = "float32", .extents = {kRows}, .values = left.data()},
+                                    {.name = "debt", .type = "float32", .extents = {kRows}, .values = debt.data()},
                                     {.name = "light", .type = "int64", .extents = {kRows}, .values = lights.data()},
                                     {.name = "marks", .type = "uint8", .extents = {kRows, 2}, .values = marks.data()},
                                     {.name = "pair", .type = "float32", .extents = {kRows, 2}, .values = pairs.data()},
@@ -61,6 +65,8 @@ Json make_data(const fs::path& folder) {
       {{"name", "image"}, {"kind", to_string(ColumnKind::image)}, {"shape", {kSide, kSide, 1}}, {"type", "uint8"}, {"names", none}},
       {{"name", "label"}, {"kind", to_string(ColumnKind::class_label)}, {"shape", none}, {"type", "int64"}, {"names", {"left", "right"}}},
       {{"name", "brightness"}, {"kind", to_string(ColumnKind::number)}, {"shape", none}, {"type", "float32"}, {"names", none}},
+      {{"name", "left"}, {"kind", to_string(ColumnKind::number)}, {"shape", none}, {"type", "float32"}, {"names", none}},
+      {{"name", "debt"}, {"kind", to_string(ColumnKind::number)}, {"shape", none}, {"type", "float32"}, {"names", none}},
       {{"name", "light"}, {"kind", to_string(ColumnKind::class_label)}, {"shape", none}, {"type", "int64"}, {"names", {"dark", "grey", "light"}}},
       {{"name", "marks"}, {"kind", to_string(ColumnKind::class_labels)}, {"shape", {2}}, {"type", "uint8"}, {"names", {"right", "light"}}},
       {{"name", "pair"}, {"kind", to_string(ColumnKind::numbers)}, {"shape", {2}}, {"type", "float32"}, {"names", {"brightness", "side"}}},

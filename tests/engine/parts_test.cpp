@@ -1,5 +1,6 @@
 #include "torch_catch.h"
-#include "espalier/engine/losses_metrics.h"
+#include "espalier/engine/losses.h"
+#include "espalier/engine/scores.h"
 #include "espalier/engine/session.h"
 #include "espalier/engine/weights.h"
 #include "espalier/error.h"
@@ -131,7 +132,7 @@ TEST_CASE("samples without a target do not count") {
   const Tensor none = at::tensor({-1, -1}, at::kLong);
   CHECK(loss_of(head, one, values, none) == 0.0);
   const Weights weights(head.net, 1);
-  HeadScores scores(head.output(), weights);
+  HeadScores scores(head.output(), weights, {"accuracy"});
   scores.add(values, none);
   CHECK(scores.metrics().empty());
   scores.add(values, one);
@@ -146,7 +147,7 @@ TEST_CASE("numbers are trained in deviations and scored in their own units") {
   CHECK(weights.get("target.y.mean").equal(at::tensor({20.0F, 2.0F})));
   CHECK(weights.get("target.y.std").equal(at::tensor({10.0F, 1.0F})));
   CHECK(loss(at::zeros({2, 2}), targets).item<double>() == Approx(1.0));
-  HeadScores scores(head.output(), weights);
+  HeadScores scores(head.output(), weights, {"mse"});
   scores.add(at::tensor({-1.0F, -1.0F, 1.0F, 2.0F}).view({2, 2}), targets);
   CHECK(scores.metrics().at("mse").get<double>() == Approx(0.25));
   CHECK(decode(head.output(), at::ones({1, 2}), weights).equal(at::tensor({30.0F, 3.0F}).view({1, 2})));

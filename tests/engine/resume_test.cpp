@@ -80,6 +80,28 @@ TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
   cut_short(SIGKILL, "checkpoint", folder.path() / "killed");
 }
 
+TEST_CASE("bins of a number are gone on with, and old weights tell the same numbers") {
+  const TemporaryFolder folder;
+  Network net;
+  net.output({.head = "brightness", .target = "brightness", .layer = net.dense(trunk(net), 12).layer,
+              .loss = {{"name", "bins"}, {"bins", 12}, {"spread", 0.2}, {"expectation", 1.0}}, .metrics = {"mse"},
+              .decode = {{"kind", "number"}, {"bins", 12}, {"activation", "softmax"}}});
+  Json data = make_data(folder.path() / "data");
+  data["targets"] = {{"brightness", "brightness"}};
+  const Json job = job_for(data, net.to_json(), "val_mse", false);
+  REQUIRE(run_trainer(writing_to(job, folder.path() / "whole"), folder.path() / "whole").exit_code == 0);
+  Json part = writing_to(job, folder.path() / "parts");
+  part["attempt"]["until"] = 2;
+  const Outcome first = run_trainer(part, folder.path() / "parts");
+  part["attempt"]["until"] = nullptr;
+  const Outcome second = run_trainer(going_on_from(part, first), folder.path() / "parts");
+  REQUIRE(second.exit_code == 0);
+  CHECK(bytes_of(folder.path() / "parts" / "model.safetensors") == bytes_of(folder.path() / "whole" / "model.safetensors"));
+  const Json later = evaluating(part, second, "validation");
+  const Json before = run_trainer(later, folder.path() / "parts").last("done").at("done");
+  CHECK(before.at("val_mse") == second.last("done").at("done").at("val_mse"));
+}
+
 TEST_CASE("averages of weights are gone on with") {
   const Json average = GENERATE(Json{{"name", "ema"}, {"decay", 0.9}}, Json{{"name", "lookahead"}, {"every", 3}, {"decay", 0.7}});
   CAPTURE(average.dump());

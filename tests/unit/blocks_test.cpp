@@ -265,7 +265,7 @@ TEST_CASE("merge refuses to add what differs and joins channels") {
 
 TEST_CASE("classification asks for one logit of two classes and one each of more") {
   Network net;
-  const HeadOutput ten = head_of("classification", net, {{"label_smoothing", 0.1}}, {64, 4, 4},
+  const HeadOutput ten = head_of("classification", net, {{"loss", {{"cross_entropy", {{"label_smoothing", 0.1}}}}}}, {64, 4, 4},
                                  {"label", ColumnKind::class_label, std::vector<std::string>(10, "c")});
   CHECK(net.shape(ten.output) == Shape{10});
   CHECK(ten.loss == Json{{"name", "cross_entropy"}, {"label_smoothing", 0.1}, {"class_weights", "none"}});
@@ -273,7 +273,7 @@ TEST_CASE("classification asks for one logit of two classes and one each of more
   CHECK(ten.metrics == std::vector<std::string>{"accuracy"});
   const HeadOutput two = head_of("classification", net, {}, {64}, {"gender", ColumnKind::class_label, {"f", "m"}});
   CHECK(net.shape(two.output) == Shape{1});
-  CHECK(two.loss.at("name") == "binary_cross_entropy");
+  CHECK(two.loss.at("name") == "cross_entropy");
   CHECK(two.decode == Json{{"kind", "class"}, {"activation", "sigmoid"}, {"names", {"f", "m"}}});
   const HeadOutput tags = head_of("classification", net, {{"pooling", "flatten"}}, {2, 4, 4},
                                   {"tags", ColumnKind::class_labels, {"a", "b", "c"}});
@@ -285,13 +285,31 @@ TEST_CASE("classification asks for one logit of two classes and one each of more
 TEST_CASE("regression gives a number for each value of the target") {
   Network net;
   const HeadOutput age =
-      head_of("regression", net, {{"loss", "huber"}, {"dropout", 0.5}}, {64, 4, 4}, {"age", ColumnKind::number, {}});
+      head_of("regression", net, {{"loss", {{"huber", {{"delta", 0.5}}}}}, {"dropout", 0.5}}, {64, 4, 4}, {"age", ColumnKind::number, {}});
   CHECK(net.shape(age.output) == Shape{1});
-  CHECK(age.loss == Json{{"name", "huber"}});
+  CHECK(age.loss == Json{{"name", "huber"}, {"delta", 0.5}});
   CHECK(age.decode == Json{{"kind", "number"}});
   CHECK(count(net, "dropout") == 1);
   const HeadOutput place = head_of("regression", net, {}, {64}, {"place", ColumnKind::numbers, {"x", "y"}});
   CHECK(net.shape(place.output) == Shape{2});
+}
+
+TEST_CASE("regression reads numbers from bins or from levels") {
+  Network net;
+  const HeadOutput bins = head_of("regression", net, {{"loss", {{"bins", {{"bins", 40}}}}}}, {64}, {"place", ColumnKind::numbers, {"x", "y"}});
+  CHECK(net.shape(bins.output) == Shape{80});
+  CHECK(bins.decode == Json{{"kind", "numbers"}, {"activation", "softmax"}, {"bins", 40}, {"names", {"x", "y"}}});
+  CHECK(bins.loss == Json{{"name", "bins"}, {"bins", 40}, {"spread", 0.125}, {"expectation", 1.0}});
+  const HeadOutput levels = head_of("regression", net, {{"loss", {{"ordinal", {{"bins", 40}}}}}}, {64}, {"place", ColumnKind::numbers, {"x", "y"}});
+  CHECK(net.shape(levels.output) == Shape{78});
+  CHECK(levels.decode.at("activation") == "sigmoid");
+  // One vector of weights a number and a bias a step (arXiv:1901.07884).
+  const Layer& thresholds = net.layers().back();
+  const Layer& rank = net.layers().at(static_cast<size_t>(thresholds.in.at(0)));
+  CHECK(thresholds.weights.at(0).shape == Shape{2, 39});
+  CHECK(rank.weights.size() == 1);
+  CHECK(rank.weights.at(0).shape == Shape{2, 64});
+  CHECK_THROWS_AS(head_of("regression", net, {{"loss", {{"focal", Json::object()}}}}, {64}, {"age", ColumnKind::number, {}}), Error);
 }
 
 TEST_CASE("every setting is documented and its default is legal") {

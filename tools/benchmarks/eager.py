@@ -135,6 +135,11 @@ def loss_of(outputs, values, targets):
         target = targets[output["head"]]
         if output["loss"]["name"] == "cross_entropy":
             one = F.cross_entropy(value, target, label_smoothing=output["loss"].get("label_smoothing", 0.0))
+        elif output["loss"]["name"] == "bins":
+            grid = torch.linspace(-3, 3, value.shape[1], device=value.device)
+            label = torch.softmax(-((grid - target.view(-1, 1)) / output["loss"]["spread"]) ** 2 / 2, 1)
+            logs = F.log_softmax(value, 1)
+            one = F.kl_div(logs, label, reduction="batchmean") + F.l1_loss(logs.exp() @ grid, target.flatten())
         else:
             one = F.mse_loss(value.flatten(), target)
         total = total + output["weight"] * one

@@ -1,5 +1,6 @@
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
+#include "espalier/pipeline/train_schema.h"
 
 #include <fmt/format.h>
 
@@ -100,7 +101,37 @@ std::vector<std::string> wrapped(const std::string& text, int width) {
   return out;
 }
 
-void print_provided(const Provided& provided) {
+void print_settings(const Declaration& declaration) {
+  if (declaration.empty()) {
+    fmt::print("\nit has no settings\n");
+    return;
+  }
+  Table table{.headers = {"setting", "type", "default", "searched", "bounds"}};
+  for (const SettingType& s : declaration)
+    table.rows.push_back({s.name, type_name(s.type), describe_fallback(s), describe_domain(s), describe_bounds(s)});
+  const int width = terminal_width(stdout);
+  std::istringstream lines(render(table, width));
+  std::string line;
+  std::getline(lines, line);
+  fmt::print("\n{}\n", line);
+  for (const SettingType& s : declaration) {
+    if (std::getline(lines, line)) fmt::print("{}\n", line);
+    for (const std::string& part : wrapped(s.doc, width - 4)) fmt::print("    {}\n", part);
+  }
+}
+
+/// What each name of a choice declares; blocks are inspected by themselves.
+void print_options(const SettingType& setting, const Catalogue& catalogue) {
+  if (setting.type != Type::choice || setting.kind == "block") return;
+  for (const std::string& name : catalogue.names(setting.kind)) {
+    const Declaration& declaration = *catalogue.find(setting.kind, name);
+    if (declaration.empty()) continue;
+    fmt::print("\n{} {}:", setting.kind, name);
+    print_settings(declaration);
+  }
+}
+
+void print_provided(const Provided& provided, const Catalogue& catalogue) {
   fmt::print("{} {}: {}\n", to_string(provided.kind), provided.name, provided.doc);
   if (provided.kind == PluginKind::block)
     fmt::print("inputs: {}\n", provided.inputs_max == 1 ? "one" : fmt::format("{} or more", provided.inputs_min));
@@ -110,22 +141,8 @@ void print_provided(const Provided& provided) {
     fmt::print("for columns of kind: {}\n", join(kinds));
   }
   fmt::print("library: {}\n", provided.library.string());
-  if (provided.declaration.empty()) {
-    fmt::print("\nit has no settings\n");
-    return;
-  }
-  Table table{.headers = {"setting", "type", "default", "searched", "bounds"}};
-  for (const SettingType& s : provided.declaration)
-    table.rows.push_back({s.name, type_name(s.type), describe_fallback(s), describe_domain(s), describe_bounds(s)});
-  const int width = terminal_width(stdout);
-  std::istringstream lines(render(table, width));
-  std::string line;
-  std::getline(lines, line);
-  fmt::print("\n{}\n", line);
-  for (const SettingType& s : provided.declaration) {
-    if (std::getline(lines, line)) fmt::print("{}\n", line);
-    for (const std::string& part : wrapped(s.doc, width - 4)) fmt::print("    {}\n", part);
-  }
+  print_settings(provided.declaration);
+  for (const SettingType& setting : provided.declaration) print_options(setting, catalogue);
 }
 
 void print_refused(const Registry& registry) {
@@ -164,6 +181,7 @@ int inspect(const Call& call) {
     return 0;
   }
   const std::string& name = call.words[0];
+  const Catalogue catalogue(registry);
   Json found = Json::array();
   std::vector<std::string> names;
   for (const Provided& provided : registry.provided()) {
@@ -171,7 +189,7 @@ int inspect(const Call& call) {
     if (provided.name != name && to_string(provided.kind) + "." + provided.name != name) continue;
     if (!call.json()) {
       if (!found.empty()) fmt::print("\n");
-      print_provided(provided);
+      print_provided(provided, catalogue);
     }
     found.push_back(to_json(provided));
   }

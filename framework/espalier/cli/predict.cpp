@@ -1,4 +1,5 @@
 #include "espalier/cli/ask.h"
+#include "espalier/cli/details.h"
 #include "espalier/cli/pictures.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/studies.h"
@@ -74,6 +75,7 @@ int evaluate(const Call& call) {
   Json scores = {{"test", done}};
   if (done.contains("baseline")) scores["baseline"] = done["baseline"];
   fmt::print("{}", render(score_table(scores), terminal_width(stdout)));
+  print_details(done, model.document);
   return 0;
 }
 

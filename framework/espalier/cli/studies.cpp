@@ -1,5 +1,6 @@
 #include "espalier/cli/studies.h"
 
+#include "espalier/network/metrics.h"
 #include "espalier/pipeline/names.h"
 #include "espalier/random.h"
 #include "espalier/study/files.h"
@@ -128,38 +129,39 @@ Json read_best(const fs::path& folder, const std::string& name) {
 
 namespace {
 
-/// "accuracy" of "val_accuracy".
-std::string without_split(const std::string& metric) {
-  for (const std::string split : {"val_", "test_", "train_"})
-    if (metric.starts_with(split)) return metric.substr(split.size());
-  return metric;
+/// "age.mse" of "age.val_mse": a score without its split.
+std::string without_split(const std::string& score) {
+  const size_t dot = score.find('.');
+  return (dot == std::string::npos ? "" : score.substr(0, dot + 1)) + bare_metric(score);
+}
+
+/// Scores by name without their split; those of one head alone stand below its name.
+void collect(const Json& scores, const std::string& head, std::map<std::string, double>& out) {
+  for (const auto& [name, value] : scores.items()) {
+    if (value.is_number()) out[head + without_split(name)] = value.get<double>();
+    if (value.is_object() && head.empty()) collect(value, name + ".", out);
+  }
 }
 
 }  // namespace
 
 Table score_table(const Json& scores) {
   Table table{.headers = {"metric"}};
-  std::vector<std::string> kinds;
-  std::map<std::string, bool> metrics;   // true: of a split, so a score
+  std::vector<std::map<std::string, double>> columns;
+  std::set<std::string> names;
   for (const char* kind : {"search", "test", "baseline"})
     if (scores.is_object() && scores.contains(kind) && scores[kind].is_object()) {
-      kinds.emplace_back(kind);
-      for (const auto& [metric, value] : scores[kind].items())
-        if (value.is_number()) metrics[without_split(metric)] |= without_split(metric) != metric;
+      table.headers.emplace_back(kind);
+      collect(scores[kind], "", columns.emplace_back());
+      for (const auto& [name, value] : columns.back()) names.insert(name);
     }
-  for (const std::string& kind : kinds) table.headers.push_back(kind);
-  for (const auto& [metric, is_score] : metrics) {
-    std::vector<std::string> row = {metric};
-    size_t present = 0;
-    for (const std::string& kind : kinds) {
-      std::string cell = "-";
-      for (const std::string& name : {metric, "val_" + metric, "test_" + metric, "train_" + metric})
-        if (scores[kind].contains(name) && scores[kind][name].is_number())
-          cell = format_score(scores[kind][name].get<double>()), ++present;
-      row.push_back(cell);
-    }
+  for (const std::string& name : names) {
+    const auto present = std::ranges::count_if(columns, [&](const auto& column) { return column.contains(name); });
     // A measure of one column only (seconds, parameters) is no score to compare.
-    if (present > 1 || is_score || kinds.size() == 1) table.rows.push_back(std::move(row));
+    if (present < 2 && columns.size() > 1 && find_metric(bare_metric(name)) == nullptr) continue;
+    std::vector<std::string> row = {name};
+    for (const auto& column : columns) row.push_back(column.contains(name) ? format_score(column.at(name)) : "-");
+    table.rows.push_back(std::move(row));
   }
   return table;
 }

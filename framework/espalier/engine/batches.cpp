@@ -28,6 +28,8 @@ at::Tensor numbers(const ColumnView& column, std::span<const int64_t> rows, at::
   };
   if (type == at::kLong) {
     copy(out.data_ptr<int64_t>());
+  } else if (type == at::kDouble) {
+    copy(out.data_ptr<double>());
   } else {
     copy(out.data_ptr<float>());
   }
@@ -63,7 +65,8 @@ Batches::Batches(const Json& data, const Network& net)
     : prepared_(Prepared::open(data.at("cache").get<std::string>())),
       splits_(read_splits(data.at("splits").get<std::string>())),
       input_columns_(names(data, "inputs")),
-      target_columns_(names(data, "targets")) {
+      target_columns_(names(data, "targets")),
+      weight_column_(data.value("sample_weight", std::string())) {
   for (const Layer& layer : net.layers()) {
     if (layer.op != "input") continue;
     const std::string name = layer.set.at("name").get<std::string>();
@@ -72,6 +75,16 @@ Batches::Batches(const Json& data, const Network& net)
   for (const Output& output : net.outputs()) target_columns_.try_emplace(output.head, output.target);
   for (const auto& [name, column] : input_columns_) prepared_.column(column);
   for (const auto& [head, column] : target_columns_) prepared_.column(column);
+  if (!weight_column_.empty()) read_sample_weights();
+}
+
+void Batches::read_sample_weights() {
+  if (splits_.train.empty()) return;
+  const at::Tensor all = gather_numbers(prepared_.column(weight_column_), splits_.train, at::kDouble);
+  const bool legal = all.isfinite().logical_and(all.ge(0.0)).all().item<bool>();
+  require(legal && all.sum().item<double>() > 0.0, "E2093",
+          "'" + weight_column_ + "' holds no weights of samples: they are 0 or more, and some above 0");
+  weight_scale_ = 1.0 / all.mean().item<double>();
 }
 
 const std::vector<int64_t>& Batches::split(const std::string& name) const {
@@ -102,9 +115,11 @@ at::Tensor Batches::target(const std::string& head, std::span<const int64_t> row
 }
 
 Batch Batches::gather(std::span<const int64_t> rows, bool with_targets) const {
-  Batch batch{.inputs = inputs(rows), .targets = {}, .rows = static_cast<int64_t>(rows.size())};
+  Batch batch{.inputs = inputs(rows), .targets = {}, .importance = {}, .rows = static_cast<int64_t>(rows.size())};
   if (!with_targets) return batch;
   for (const auto& [head, column] : target_columns_) batch.targets[head] = target(head, rows);
+  if (!weight_column_.empty())
+    batch.importance = gather_numbers(prepared_.column(weight_column_), rows, at::kFloat).flatten() * weight_scale_;
   return batch;
 }
 

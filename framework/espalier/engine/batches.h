@@ -20,13 +20,14 @@ using Targets = std::map<std::string, at::Tensor>;
 struct Batch {
   Inputs inputs;
   Targets targets;
+  at::Tensor importance;  ///< (B) sample weights, 1 in the mean over the training split; undefined: all count the same
   int64_t rows = 0;
 };
 
 /// Gathers rows of mapped columns into tensors: pictures become float (B, C, H, W) in channels-last memory.
 class Batches {
  public:
-  /// `data` is the trial's {"cache", "splits", "inputs", "targets"}. Throws E2xxx.
+  /// `data` is the trial's {"cache", "splits", "inputs", "targets", "sample_weight"}. Throws E2xxx.
   Batches(const Json& data, const Network& net);
 
   const Splits& splits() const { return splits_; }
@@ -39,10 +40,14 @@ class Batches {
   const ColumnView& target_column(const std::string& head) const;
 
  private:
+  void read_sample_weights();
+
   Prepared prepared_;
   Splits splits_;
   std::map<std::string, std::string> input_columns_;
   std::map<std::string, std::string> target_columns_;
+  std::string weight_column_;  ///< "": none
+  double weight_scale_ = 1.0;
 };
 
 /// The rows of an epoch in its order: depends on seed and epoch alone (counted from 0).

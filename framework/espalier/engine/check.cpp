@@ -175,7 +175,7 @@ at::Tensor targets_of(const Network& net, const Output& output, int64_t count) {
     for (int64_t i = 0; i < count; ++i) labels.data_ptr<int64_t>()[i] = i % (answer == Answer::classes ? width : 2);
     return labels;
   }
-  at::Tensor numbers = at::empty({count, width});
+  at::Tensor numbers = at::empty({count, answer == Answer::number ? numbers_of(output) : width});
   for (int64_t i = 0; i < numbers.numel(); ++i)
     numbers.data_ptr<float>()[i] = static_cast<float>(answer == Answer::labels ? i % 2 : 100.0 + 10.0 * random.normal());
   return numbers;

@@ -164,6 +164,7 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (layer.training_only) return augmented(layer, in[0], *randomness);
   if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
+  if (op == "thresholds") return (in[0].unsqueeze(2) + weight("bias")).flatten(1);
   if (op == "batch_norm") {
     const ScaleShift fixed = evaluation_norm(norm_weights(layer), set.value("epsilon", 1e-5));
     return at::addcmul(per_channel(lower(fixed.shift), in[0]), in[0], per_channel(lower(fixed.scale), in[0]));

@@ -1,5 +1,6 @@
 #include "espalier/engine/jobs.h"
 
+#include "espalier/engine/details.h"
 #include "espalier/error.h"
 
 #include <ATen/core/grad_mode.h>
@@ -12,7 +13,6 @@ namespace espalier::engine {
 
 namespace {
 
-constexpr int64_t kResiduals = 2000;
 constexpr size_t kPredictionBatch = 500;
 
 std::string split_of(const Json& job) {
@@ -56,7 +56,7 @@ void append_predictions(Session& session, const Inputs& inputs, std::span<const 
   const std::vector<at::Tensor> values = session.outputs(inputs);
   std::vector<at::Tensor> answers;
   for (size_t i = 0; i < values.size(); ++i)
-    answers.push_back(decode(session.net().outputs()[i], values[i], session.weights()).contiguous());
+    answers.push_back(decode(session.net().outputs()[i], values[i].to(at::kFloat), session.weights()).contiguous());
   for (size_t r = 0; r < rows.size(); ++r) {
     Json record = {{"row", rows[r]}};
     if (of_data) record["origin"] = session.batches().prepared().origin(rows[r]);
@@ -94,13 +94,12 @@ void evaluate(const Json& job, const Machine& machine, Channel& channel) {
   session.average_views(views_of(job));
   const std::string split = split_of(job);
   const std::vector<int64_t>& rows = session.batches().split(split);
-  std::vector<HeadScores> heads;
+  std::vector<HeadScores> heads = session.all_scores();
   const std::vector<Output>& outputs = session.net().outputs();
-  for (const Output& output : outputs) heads.emplace_back(output, session.weights(), kResiduals);
-  Json done = session.score(rows, split == "validation" ? "val_" : split + "_", &heads);
+  Json done = session.score(rows, split == "validation" ? "val_" : split + "_", heads);
   done["rows"] = rows.size();
   const bool single = outputs.size() == 1;
-  const auto put = [&](const char* what, const Output& output, const Json& value) {
+  const auto put = [&](const std::string& what, const Output& output, const Json& value) {
     if (single) {
       done[what] = value;
     } else {
@@ -110,8 +109,9 @@ void evaluate(const Json& job, const Machine& machine, Channel& channel) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     const at::Tensor train = session.batches().target(outputs[i].head, session.batches().splits().train);
     put("baseline", outputs[i], baseline(outputs[i], train, session.batches().target(outputs[i].head, rows)));
-    if (!heads[i].confusion().empty()) put("confusion", outputs[i], heads[i].confusion());
-    if (!heads[i].residuals().empty()) put("residuals", outputs[i], heads[i].residuals());
+    if (rows.empty()) continue;
+    const Json found = details(outputs[i], heads[i].answers());
+    for (const auto& [what, value] : found.items()) put(what, outputs[i], value);
   }
   channel.send({{"done", done}});
 }

@@ -12,12 +12,6 @@ namespace espalier::engine {
 
 namespace {
 
-at::Tensor of_partners(const at::Tensor& x, const Mixing& mixing) {
-  const at::Tensor rows = at::tensor(mixing.partners, at::kLong);
-  if (x.dim() != 4) return x.index_select(0, rows);
-  return x.permute({0, 2, 3, 1}).index_select(0, rows).permute({0, 3, 1, 2});  // whole pictures of channels-last memory
-}
-
 double drawn_share(double alpha, Random& random) {
   // Never 0 or 1, where the quantile has no need to exist.
   const double level = std::clamp(random.uniform(), 1e-12, 1.0 - 1e-12);
@@ -66,8 +60,14 @@ std::optional<Mixing> Mixer::draw(const Inputs& inputs, Random& random) const {
   return mixing;
 }
 
+at::Tensor partners_of(const at::Tensor& x, const Mixing& mixing) {
+  const at::Tensor rows = at::tensor(mixing.partners, at::kLong);
+  if (x.dim() != 4) return x.index_select(0, rows);
+  return x.permute({0, 2, 3, 1}).index_select(0, rows).permute({0, 3, 1, 2});  // whole pictures of channels-last memory
+}
+
 at::Tensor mixed(const at::Tensor& x, const Mixing& mixing) {
-  const at::Tensor others = of_partners(x, mixing);
+  const at::Tensor others = partners_of(x, mixing);
   if (x.dim() != 4 || !mixing.cut) return x.lerp(others, 1.0 - mixing.share);
   const Cut& cut = *mixing.cut;
   const int64_t top = pixel(cut.top, x.size(2)), left = pixel(cut.left, x.size(3));
@@ -79,7 +79,7 @@ at::Tensor mixed(const at::Tensor& x, const Mixing& mixing) {
 
 Targets partners_of(const Targets& targets, const Mixing& mixing) {
   Targets out;
-  for (const auto& [head, target] : targets) out[head] = of_partners(target, mixing);
+  for (const auto& [head, target] : targets) out[head] = partners_of(target, mixing);
   return out;
 }
 

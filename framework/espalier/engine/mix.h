@@ -42,7 +42,8 @@ class Mixer {
 
 /// Values (B, ...) of a batch, mixed.
 at::Tensor mixed(const at::Tensor& x, const Mixing& mixing);
-/// The targets of the partners.
+/// What the partners have: values (B, ...), or targets.
+at::Tensor partners_of(const at::Tensor& x, const Mixing& mixing);
 Targets partners_of(const Targets& targets, const Mixing& mixing);
 /// The loss of mixtures from those by the samples' own targets and by their partners'.
 at::Tensor mixed_loss(const at::Tensor& own, const at::Tensor& partners, const Mixing& mixing);

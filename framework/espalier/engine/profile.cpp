@@ -49,7 +49,7 @@ class Measured {
     phase("data");
     const std::vector<at::Tensor> values = session_.executor().run(batch.inputs, session_.output_layers(), &randomness, &clock);
     phase("forward");
-    const at::Tensor loss = session_.loss(values, batch.targets);
+    const at::Tensor loss = session_.loss(values, batch.targets, batch.importance);
     phase("loss");
     clock.backward_begins();
     loss.backward();

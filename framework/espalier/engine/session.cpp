@@ -2,6 +2,7 @@
 
 #include "espalier/engine/checkpoint.h"
 #include "espalier/error.h"
+#include "espalier/network/metrics.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -61,7 +62,8 @@ Machine prepare_machine(const Json& train) {
 }
 
 Session::Session(const Json& trial, const Machine& machine, Channel& channel)
-    : net_(Network::from_json(trial.at("network"))),
+    : objective_(trial.value("objective", Json::object()).value("metric", std::string())),
+      net_(Network::from_json(trial.at("network"))),
       weights_(net_, seed_of(trial, "init")),
       executor_(net_, weights_, machine.bf16),
       batches_(trial.at("data"), net_),
@@ -166,11 +168,11 @@ void Session::average_views(const std::string& name) {
   views_ = views_named(name);
 }
 
-at::Tensor Session::loss(const std::vector<at::Tensor>& values, const Targets& targets) const {
+at::Tensor Session::loss(const std::vector<at::Tensor>& values, const Targets& targets, const at::Tensor& importance) const {
   at::Tensor sum;
   for (size_t i = 0; i < losses_.size(); ++i) {
     const Output& output = net_.outputs()[i];
-    at::Tensor one = losses_[i](values[i], targets.at(output.head));
+    at::Tensor one = losses_[i](values[i], targets.at(output.head), importance);
     if (output.weight != 1.0) one = one * output.weight;
     sum = sum.defined() ? sum + one : one;
   }
@@ -181,24 +183,43 @@ std::string Session::metric_name(const Output& output, const std::string& prefix
   return net_.outputs().size() == 1 ? prefix + metric : output.head + "." + prefix + metric;
 }
 
-Json Session::score(const std::vector<int64_t>& rows, const std::string& prefix, std::vector<HeadScores>* heads) {
+std::vector<HeadScores> Session::epoch_scores() const {
+  std::vector<HeadScores> scores;
+  for (const Output& output : net_.outputs()) {
+    std::vector<std::string> wanted = output.metrics;
+    const std::string aim = bare_metric(objective_);
+    const bool is_missing = std::ranges::find(wanted, aim) == wanted.end();
+    if (is_missing && objective_ == metric_name(output, "val_", aim) && has_metric(output, aim)) wanted.push_back(aim);
+    scores.emplace_back(output, weights_, std::move(wanted));
+  }
+  return scores;
+}
+
+std::vector<HeadScores> Session::all_scores() const {
+  std::vector<HeadScores> scores;
+  for (const Output& output : net_.outputs()) {
+    std::vector<std::string> wanted = metrics_of(output);
+    for (const std::string& name : output.metrics)
+      if (std::ranges::find(wanted, name) == wanted.end()) wanted.push_back(name);
+    scores.emplace_back(output, weights_, std::move(wanted));
+  }
+  return scores;
+}
+
+Json Session::score(const std::vector<int64_t>& rows, const std::string& prefix, std::vector<HeadScores>& heads) {
   const at::NoGradGuard no_gradients;
-  std::vector<HeadScores> own;
-  std::vector<HeadScores>& scores = heads != nullptr ? *heads : own;
-  if (scores.empty())
-    for (const Output& output : net_.outputs()) scores.emplace_back(output, weights_);
   double loss_sum = 0.0;
   in_parts(rows, channel_, [&](std::span<const int64_t> part) {
     const Batch batch = batches_.gather(part);
     const std::vector<at::Tensor> values = outputs(batch.inputs);
     loss_sum += loss(values, batch.targets).item<double>() * static_cast<double>(part.size());
-    for (size_t i = 0; i < scores.size(); ++i) scores[i].add(values[i], batch.targets.at(net_.outputs()[i].head));
+    for (size_t i = 0; i < heads.size(); ++i) heads[i].add(values[i], batch.targets.at(net_.outputs()[i].head));
   });
   Json result = Json::object();
   if (rows.empty()) return result;
   result[prefix + "loss"] = loss_sum / static_cast<double>(rows.size());
-  for (size_t i = 0; i < scores.size(); ++i) {
-    const Json metrics = scores[i].metrics();
+  for (size_t i = 0; i < heads.size(); ++i) {
+    const Json metrics = heads[i].metrics();
     for (const auto& [metric, value] : metrics.items())
       result[metric_name(net_.outputs()[i], prefix, metric)] = value;
   }

@@ -2,8 +2,9 @@
 
 #include "espalier/engine/batches.h"
 #include "espalier/engine/executor.h"
-#include "espalier/engine/losses_metrics.h"
+#include "espalier/engine/losses.h"
 #include "espalier/engine/messages.h"
+#include "espalier/engine/scores.h"
 #include "espalier/engine/views.h"
 #include "espalier/engine/weights.h"
 #include "espalier/json.h"
@@ -45,17 +46,21 @@ class Session {
   void load(const std::string& file);
   /// Losses of all heads; `adapt` also stores the scales of numbers.
   void make_losses(bool adapt);
-  /// Weighted sum of the losses; `values` are the output layers' in order.
-  at::Tensor loss(const std::vector<at::Tensor>& values, const Targets& targets) const;
+  /// Weighted sum of the losses; `values` are the output layers' in order. `importance` (B) may be undefined.
+  at::Tensor loss(const std::vector<at::Tensor>& values, const Targets& targets, const at::Tensor& importance = {}) const;
   std::vector<int> output_layers() const;
   /// Values of the output layers in evaluation, averaged over the views that were asked for.
   std::vector<at::Tensor> outputs(const Inputs& inputs) const;
   /// From now on scores and predictions are averaged over views of each picture: none, mirror or mirror_shift.
   void average_views(const std::string& name);
 
+  /// What each epoch is scored by: the heads' own metrics and the objective's.
+  std::vector<HeadScores> epoch_scores() const;
+  /// What an evaluation is scored by: all that the heads' answers have.
+  std::vector<HeadScores> all_scores() const;
   /// Scores of rows in evaluation mode: {"loss", "accuracy", ...} with `prefix` before each name ("val_"), and the head's
-  /// name before that where there are several. `heads` takes the details if given.
-  Json score(const std::vector<int64_t>& rows, const std::string& prefix, std::vector<HeadScores>* heads = nullptr);
+  /// name before that where there are several. `heads` keep the answers.
+  Json score(const std::vector<int64_t>& rows, const std::string& prefix, std::vector<HeadScores>& heads);
 
   const Network& net() const { return net_; }
   Weights& weights() { return weights_; }
@@ -69,6 +74,7 @@ class Session {
   void adapt_normalization(const Layer& layer);
   void adapt_whitening(const Layer& layer);
 
+  const std::string objective_;
   Network net_;
   Weights weights_;
   Executor executor_;

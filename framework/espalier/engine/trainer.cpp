@@ -230,8 +230,10 @@ at::Tensor Training::loss_of(const Batch& batch, Randomness& randomness, Random&
   randomness.mixing = mixing ? &*mixing : nullptr;
   const std::vector<at::Tensor> values = session_.executor().run(batch.inputs, session_.output_layers(), &randomness);
   randomness.mixing = nullptr;
-  const at::Tensor own = session_.loss(values, batch.targets);
-  return mixing ? mixed_loss(own, session_.loss(values, partners_of(batch.targets, *mixing)), *mixing) : own;
+  const at::Tensor own = session_.loss(values, batch.targets, batch.importance);
+  if (!mixing) return own;
+  const at::Tensor importance = batch.importance.defined() ? partners_of(batch.importance, *mixing) : at::Tensor();
+  return mixed_loss(own, session_.loss(values, partners_of(batch.targets, *mixing), importance), *mixing);
 }
 
 void Training::step(std::span<const int64_t> order, int64_t index) {
@@ -284,7 +286,8 @@ void Training::finish_epoch(double seconds) {
   const bool scores_average = average_ && !lookahead_;
   const Copies raw = scores_average ? copies_of(weights) : Copies{};
   if (scores_average) put(weights, *average_);
-  Json metrics = session_.score(session_.batches().splits().validation, "val_");
+  std::vector<HeadScores> scores = session_.epoch_scores();
+  Json metrics = session_.score(session_.batches().splits().validation, "val_", scores);
   metrics["loss"] = position_.loss_sum / static_cast<double>(std::max<int64_t>(position_.step, 1));
   metrics["learning_rate"] = rate_;
   ++position_.epochs_done;
@@ -307,10 +310,13 @@ void Training::judge(const Json& metrics) {
   const Json objective = trial_.value("objective", Json::object());
   std::string name = objective.value("metric", std::string("val_loss"));
   bool maximize = objective.value("maximize", false);
-  if (!metrics.contains(name)) {
-    name = "loss";  // without validation rows
+  if (session_.batches().splits().validation.empty()) {
+    name = "loss";
     maximize = false;
   }
+  if (!metrics.contains(name))
+    throw Failure{"data", "epoch " + std::to_string(position_.epochs_done) + ", " + name,
+                  "it is not defined on this validation split: one class or one value may be all that it holds"};
   const double value = metrics.at(name).get<double>();
   const double sign = maximize ? 1.0 : -1.0;
   const bool last_counts = settings_.value("score", std::string("best")) == "last";

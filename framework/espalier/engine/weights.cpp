@@ -1,6 +1,6 @@
 #include "espalier/engine/weights.h"
 
-#include "espalier/engine/losses_metrics.h"
+#include "espalier/engine/answers.h"
 #include "espalier/error.h"
 #include "espalier/network/analysis.h"
 #include "espalier/random.h"
@@ -35,6 +35,15 @@ void pass_channels_on(float* values, const Shape& shape) {
   }
 }
 
+/// Along the last dimension the logits of a uniform distribution: how probable it is that an answer lies above each level.
+void descend(float* values, const Shape& shape) {
+  const int64_t levels = shape.back();
+  for (int64_t i = 0; i < elements(shape); ++i) {
+    const double below = (static_cast<double>(i % levels) + 0.5) / static_cast<double>(levels);
+    values[i] = static_cast<float>(std::log((1.0 - below) / below));
+  }
+}
+
 void initialise(const Weight& weight, const Json& set, at::Tensor& tensor, uint64_t seed) {
   auto* values = tensor.data_ptr<float>();
   const int64_t count = elements(weight.shape);
@@ -58,11 +67,13 @@ void initialise(const Weight& weight, const Json& set, at::Tensor& tensor, uint6
     pass_channels_on(values, weight.shape);
   } else if (weight.init == "glorot") {
     fill_uniform(values, count, std::sqrt(6.0 / (fan_in + fan_out)), random);
+  } else if (weight.init == "descending") {
+    descend(values, weight.shape);
   } else if (weight.init == "whitening") {
     fill_uniform(values, count, std::sqrt(1.0 / fan_in), random);  // until the session takes it from the training split
   } else {
     fail("E0412", "no initialisation is called '" + weight.init + "'",
-         "kaiming, kaiming_uniform, dirac, glorot, whitening, constant, zeros and ones are there");
+         "kaiming, kaiming_uniform, dirac, glorot, whitening, constant, descending, zeros and ones are there");
   }
 }
 
@@ -78,10 +89,8 @@ Weights::Weights(const Network& net, uint64_t seed) {
     }
   }
   for (const Output& output : net.outputs()) {
-    const Shape& shape = net.layers().at(static_cast<size_t>(output.layer)).shape;
-    if (answer_of(output) != Answer::number) continue;
-    add({.key = "target." + output.head + ".mean", .shape = shape, .trained = false});
-    add({.key = "target." + output.head + ".std", .shape = shape, .trained = false});
+    for (const std::string& name : scale_of(output))
+      add({.key = target_key(output, name), .shape = {numbers_of(output)}, .trained = false});
   }
   allocate();
   for (const Layer& layer : net.layers()) {
@@ -95,7 +104,7 @@ Weights::Weights(const Network& net, uint64_t seed) {
     }
   }
   for (const Entry& entry : entries_) {
-    if (entry.key.starts_with("target.") && entry.key.ends_with(".std")) get(entry.key).fill_(1.0);
+    if (entry.key.starts_with("target.") && (entry.key.ends_with(".std") || entry.key.ends_with(".high"))) get(entry.key).fill_(1.0);
   }
 }
 

@@ -41,6 +41,8 @@ Value Network::dense(Value x, int64_t units, bool bias) {
   return emit("dense", {x}, {{"units", units}, {"bias", bias}});
 }
 
+Value Network::thresholds(Value x, int64_t count) { return emit("thresholds", {x}, {{"count", count}}); }
+
 Value Network::batch_norm(Value x, const BatchNormOptions& options) {
   return emit("batch_norm", {x}, {{"momentum", options.momentum}, {"epsilon", options.epsilon}, {"scale", options.scale}});
 }

@@ -76,6 +76,15 @@ Weights dense_weights(const Shapes& in, const Json& set) {
   return out;
 }
 
+Shape thresholds_shape(const Shapes& in, const Json& set) {
+  if (in[0].size() != 1) throw Misfit{0, "it takes a vector (numbers); flatten or pool before it"};
+  return {in[0][0] * at_least(1, set, "count")};
+}
+
+Weights thresholds_weights(const Shapes& in, const Json& set) {
+  return {{"bias", {in[0][0], integer(set, "count")}, "bias", "descending"}};
+}
+
 int64_t dense_macs(const Shapes& in, const Shape& out, const Json&) { return in[0][0] * out[0]; }
 
 Weights batch_norm_weights(const Shapes& in, const Json& set) {
@@ -192,6 +201,7 @@ std::vector<Operation> make_operations() {
        .shape = dense_shape,
        .weights = dense_weights,
        .macs = dense_macs},
+      {.name = "thresholds", .settings = {{"count", required}}, .shape = thresholds_shape, .weights = thresholds_weights},
       {.name = "batch_norm",
        .settings = {{"momentum", 0.1}, {"epsilon", 1e-5}, {"scale", true}},
        .shape = same_shape,

@@ -54,6 +54,7 @@ void GraphChecker::run(bool columns_known) {
   if (!any_head)
     problems_.add("E0311", "the graph has no head: nothing is predicted", {}, "",
                   {"add one: label: {head: classification, from: NODE}", fmt::format("heads: {}", join(catalogue_.names("head")))});
+  check_sample_weight();
   find_order();
   // A misspelt input may well be the node that seems to lead nowhere.
   if (any_head && all_inputs_known_) find_loose_ends();
@@ -162,6 +163,23 @@ void GraphChecker::check_head(const std::string& node) {
                                        fitting.empty() ? "none" : join(fitting)), place,
                   takes_classes_of(*column, *provided) ? fmt::format("to take its values for classes: data: {{columns: {{{}: class}}}}", target) : "");
   }
+}
+
+void GraphChecker::check_sample_weight() {
+  const std::string name = pipeline_.resolved["train"].value("sample_weight", std::string("none"));
+  if (name == "none" || !columns_known_) return;
+  const Place at = assignments_.find("train.sample_weight")->value.place;
+  const Column* column = pipeline_.sketch.find(name);
+  if (column != nullptr && column->kind == ColumnKind::number) return use_column(name);
+  std::vector<std::string> numbers;
+  for (const Column& c : pipeline_.sketch.columns)
+    if (c.kind == ColumnKind::number) numbers.push_back(c.name);
+  const std::string near = nearest(name, numbers);
+  const std::string what = column == nullptr ? fmt::format("there is no column '{}' to weight samples by", name)
+                                             : fmt::format("'{}' is {} column, and weights of samples are a number column", name,
+                                                           with_article(to_string(column->kind)));
+  problems_.add(column == nullptr ? "E0313" : "E0312", what, at, near.empty() ? "" : fmt::format("did you mean '{}'?", near),
+                {numbers.empty() ? "no column holds numbers" : "number columns: " + join(numbers)});
 }
 
 void GraphChecker::find_order() {

@@ -29,6 +29,7 @@ class GraphChecker {
   /// Rows without a value there are left out of the splits.
   void use_column(const std::string& column);
   void check_head(const std::string& node);
+  void check_sample_weight();
   void find_order();
   void find_loose_ends();
   bool is_block(const std::string& node) const;

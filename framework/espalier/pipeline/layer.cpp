@@ -240,8 +240,6 @@ void LayerReader::settings(const Declaration& declaration, const std::string& pr
       groups(member.value);
     } else if (const SettingType* type = find_setting(declaration, member.key)) {
       setting(*type, path, path + ".", member.value);
-    } else if (prefix == "train" && member.key == "sample_weight") {
-      problems_.add("E0208", fmt::format("train.{} is not available in this version", member.key), member.place);
     } else {
       unknown("E0203", prefix == "train" ? fmt::format("unknown key '{}' of train", member.key)
                                          : fmt::format("unknown setting '{}' of {}", member.key, owner),

@@ -3,6 +3,7 @@
 #include "espalier/pipeline/graph.h"
 #include "espalier/pipeline/layer.h"
 #include "espalier/pipeline/layers.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/pipeline/resolve.h"
 #include "espalier/pipeline/sections.h"
 #include "espalier/spec/expression.h"
@@ -55,8 +56,8 @@ void check_groups(const Pipeline& pipeline, const Network& network, const Assign
   }
 }
 
-/// Builds the first configuration: clashes of shapes are told at the node that cannot be built.
-std::string build_first(Pipeline& pipeline, const Assignments& assignments, const Registry& registry, Problems& problems) {
+/// Builds the first configuration: clashes of shapes are told at the node that cannot be built. Returns its heads.
+std::vector<Output> build_first(Pipeline& pipeline, const Assignments& assignments, const Registry& registry, Problems& problems) {
   const Network network = build_network(pipeline, first_settings(pipeline.space), registry, [&](const std::string& node, const Error& error) {
     const Leaf* at = assignments.find(node + ".block");
     if (at == nullptr) at = assignments.find(node + ".head");
@@ -66,9 +67,7 @@ std::string build_first(Pipeline& pipeline, const Assignments& assignments, cons
     }
   });
   check_groups(pipeline, network, assignments, problems);
-  if (network.outputs().size() != 1) return "val_loss";
-  const Output& only = network.outputs().front();
-  return only.metrics.empty() ? "val_loss" : "val_" + only.metrics.front();
+  return network.outputs();
 }
 
 /// Names in constraints are settings or measures; a bare word beside a comparison may be text.
@@ -132,9 +131,11 @@ Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry)
   sections.data();
   const bool columns_known = problems.empty() || !pipeline.data.data.is_null() ? sketch(pipeline, assignments, registry, problems) : false;
   if (has_graph) GraphChecker(catalogue, assignments, pipeline, problems).run(columns_known);
-  std::string metric = "val_loss";
-  if (problems.empty() && columns_known) metric = build_first(pipeline, assignments, registry, problems);
-  sections.search([&] { return metric; });
+  std::vector<Output> heads;
+  if (problems.empty() && columns_known) heads = build_first(pipeline, assignments, registry, problems);
+  const bool heads_known = problems.empty() && columns_known;
+  sections.search([&] { return default_objective(heads); });
+  if (heads_known) settle_objective(pipeline, heads, assignments, problems);
   check_constraints(pipeline, assignments, problems);
   resolver.note_unused();
   problems.raise();

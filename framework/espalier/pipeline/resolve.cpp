@@ -252,7 +252,8 @@ Json Resolver::scalar(const SettingType& type, const std::string& path, bool fre
   }
   const Tree& tree = leaf->value;
   if (tree.is_map() && (tree.find("tune") != nullptr || tree.find("same") != nullptr)) {
-    if (path == "train.score" || path == "train.device" || path == "train.precision" || path == "train.threads")
+    if (path == "train.score" || path == "train.device" || path == "train.precision" || path == "train.threads" ||
+        path == "train.sample_weight")
       return problems_.add("E0401", fmt::format("{} cannot be searched", path), tree.place), type.fallback;
     return tuned(type, path, tree, gate);
   }

@@ -1,3 +1,4 @@
+#include "espalier/network/metrics.h"
 #include "espalier/pipeline/layer.h"
 #include "espalier/pipeline/names.h"
 #include "espalier/pipeline/scalars.h"
@@ -7,17 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace espalier {
 
 namespace {
-
-/// Metrics of which more is better; of all others (losses, errors) less is.
-bool is_better_when_larger(const std::string& metric) {
-  static constexpr std::array<const char*, 8> kLarger = {"accuracy", "r2", "auc", "f1", "precision", "recall", "top5", "balanced_accuracy"};
-  return std::ranges::any_of(kLarger, [&](const char* name) { return metric.ends_with(name); });
-}
 
 /// The axis of that name; `trunk.depth` is read as `trunk.resnet.depth` where one axis fits.
 const Axis* find_axis(const Space& space, const std::string& name) {
@@ -55,7 +49,7 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
   if (const Leaf* leaf = use("search.objective")) objective(leaf->value);
   if (search.objective.metric.empty()) {
     const std::string metric = default_metric();
-    search.objective = {metric, is_better_when_larger(metric)};
+    search.objective = {metric, is_maximized(metric)};
   }
   out["objective"] = {{search.objective.maximize ? "maximize" : "minimize", search.objective.metric}};
   if (const Leaf* leaf = use("search.constraints"))

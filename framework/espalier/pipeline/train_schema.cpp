@@ -1,5 +1,7 @@
 #include "espalier/pipeline/train_schema.h"
 
+#include "espalier/losses.h"
+
 namespace espalier {
 
 namespace {
@@ -126,6 +128,7 @@ Catalogue::Catalogue(const Registry& registry) : registry_(&registry) {
   for (const Provided& provided : registry.provided()) kinds_[to_string(provided.kind)][provided.name] = provided.declaration;
   kinds_["optimizer"] = optimizers();
   kinds_["schedule"] = schedules();
+  for (const LossType& loss : losses()) kinds_[loss.kind][loss.name] = loss.declaration;
   kinds_["average"] = {{"none", {}}, {"ema", {number("decay", 0.999, legal(0.0, 0.999999), "share of the average kept each step")}},
                        {"lookahead", {integer("every", 5, legal(1, 1e6), "steps between two moves to the average"),
                                       number("decay", 0.774, legal(0.0, 0.999999), "share of the average kept at a move at the end of the training")}}};
@@ -174,6 +177,7 @@ const Declaration& train_declaration() {
       choice("mix", "none", "mix", {"none", "mixup", "cutmix"}, "samples of a batch mixed in pairs, and their losses alike"),
       word("test_views", "none", words({"none", "mirror", "mirror_shift"}), "views of a picture that final scores and predictions average"),
       word("score", "best", words({"best", "last"}), "the epoch whose weights are scored and kept"),
+      word("sample_weight", Json(), {}, "a number column: how much each sample counts in the training loss"),
       word("device", "auto", words({"auto", "cpu", "cuda"}), "where to train"),
       word("precision", "auto", words({"auto", "float32", "bf16", "fp16"}), "of the arithmetic"),
       word("threads", "auto", {}, "of the processor; auto or an integer"),

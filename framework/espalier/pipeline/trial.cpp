@@ -93,14 +93,19 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
   Json seeds = Json::object();
   const uint64_t seed = derive_seed(derive_seed(pipeline.seed, "trial"), static_cast<uint64_t>(number));
   for (const char* stream : {"init", "order", "augment", "dropout"}) seeds[stream] = std::to_string(derive_seed(seed, stream));
+  Json columns = {{"cache", data.folder.string()}, {"key", data.key}, {"splits", data.splits.string()}, {"inputs", inputs}, {"targets", targets}};
+  Json train = trainer_settings(train_settings(pipeline, settings));
+  // The trainer takes it from where the other columns stand.
+  const std::string weight = train.value("sample_weight", std::string("none"));
+  train.erase("sample_weight");
+  if (weight != "none") columns["sample_weight"] = weight;
   return {{"format", 1},
           {"study", study},
           {"number", number},
           {"settings", Json(settings)},
           {"network", network.to_json()},
-          {"data", {{"cache", data.folder.string()}, {"key", data.key}, {"splits", data.splits.string()}, {"inputs", inputs},
-                    {"targets", targets}}},
-          {"train", trainer_settings(train_settings(pipeline, settings))},
+          {"data", columns},
+          {"train", train},
           {"objective", {{"metric", pipeline.search.objective.metric}, {"maximize", pipeline.search.objective.maximize}}},
           {"seeds", seeds}};
 }

@@ -163,6 +163,7 @@ Json gather(const fs::path& study) {
   out["samples"] = samples_of(study / "best", document);
   out["confusions"] = confusions_of(scores, document);
   out["residuals"] = residuals_of(scores, document);
+  for (const char* table : {"by_class", "reliability", "by_range"}) out[table] = tables_of(scores, table, document);
   return out;
 }
 

@@ -200,12 +200,24 @@
       }));
     });
     section(`Confusion of ${entry.head}: rows are true, columns predicted`, "rest", element("div", {class: "scroll"}, element("table", {class: "heat"}, element("thead", {}, element("tr", {}, element("th"), names.map((n) => element("th", {}, n)))), element("tbody", {}, rows))));
-    const classes = matrix.map((row, i) => {
-      const hit = row[i], really = row.reduce((a, b) => a + b, 0), said = matrix.reduce((a, r) => a + r[i], 0);
-      return [names[i], said ? hit / said : "–", really ? hit / really : "–", really];
-    });
-    section(`By class of ${entry.head}`, "third", table(["class", "precision", "recall", "samples"], classes));
   };
+
+  const byClass = (entry) => section(`By class of ${entry.head}`, "third",
+    table(["class", "precision", "recall", "F1", "samples"], entry.rows.map((r) => [r.name, r.precision, r.recall, r.f1, r.samples])));
+
+  const reliability = (entry) => {
+    const rows = entry.rows.filter((r) => r.samples > 0);
+    const drawn = chart(() => ({type: "bar", data: {labels: rows.map((r) => `${Math.round(100 * r.from)}–${Math.round(100 * r.to)} %`), datasets: [
+      {label: "accuracy", data: rows.map((r) => r.accuracy), backgroundColor: colour("--leaf")},
+      {label: "confidence", type: "line", data: rows.map((r) => r.confidence), borderColor: colour("--bark"), backgroundColor: colour("--bark"), borderWidth: 1.5, pointRadius: 2}]},
+      options: {scales: axes("confidence of the answer", "share that is right", {y: {min: 0, max: 1}}), plugins: {legend: {position: "bottom", labels: {boxWidth: 10}}}}}), 320);
+    section(`Reliability of ${entry.head}`, "half", drawn || table(["confidence from", "to", "samples", "confidence", "accuracy"], rows.map((r) => [r.from, r.to, r.samples, r.confidence, r.accuracy])),
+      note("A model that knows how sure it may be is as often right as it is confident; with more confidence than accuracy it is too sure."));
+  };
+
+  const byRange = (entry) => section(`Errors of ${entry.head} by range of the target`, "half",
+    table(["from", "to", "samples", "bias", "MAE", "RMSE"], entry.rows.map((r) => [r.name ? `${r.name}: ${number(r.from, 2)}` : r.from, r.to, r.samples, r.bias, r.mae, r.rmse])),
+    note("Bias is the mean of predicted minus true."));
 
   const residuals = (entry) => {
     const points = entry.true.map((t, i) => ({x: t, y: entry.predicted[i]}));
@@ -237,8 +249,12 @@
   leaderboard();
   curves();
   samples();
-  for (const entry of study.confusions || []) confusion(entry);
+  const of = (list, head) => (list || []).filter((entry) => entry.head === head);
+  for (const entry of study.confusions || []) { confusion(entry); of(study.by_class, entry.head).forEach(byClass); }
+  for (const entry of study.by_class || []) if (!of(study.confusions, entry.head).length) byClass(entry);
+  for (const entry of study.reliability || []) reliability(entry);
   for (const entry of study.residuals || []) residuals(entry);
+  for (const entry of study.by_range || []) byRange(entry);
   features();
   network();
   data();

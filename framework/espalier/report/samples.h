@@ -3,6 +3,7 @@
 #include "espalier/json.h"
 
 #include <filesystem>
+#include <string>
 
 namespace espalier::report {
 
@@ -14,5 +15,7 @@ Json features_of(const std::filesystem::path& best, const Json& trial_document);
 Json confusions_of(const Json& scores, const Json& trial_document);
 /// [{"head", "true": [...], "predicted": [...]}]: every list of pairs in best/scores.json.
 Json residuals_of(const Json& scores, const Json& trial_document);
+/// [{"head", "rows": [{...}, ...]}]: every table of that name in best/scores.json: by_class, reliability or by_range.
+Json tables_of(const Json& scores, const std::string& name, const Json& trial_document);
 
 }  // namespace espalier::report

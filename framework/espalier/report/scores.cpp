@@ -71,4 +71,13 @@ Json residuals_of(const Json& scores, const Json& trial_document) {
   return out;
 }
 
+Json tables_of(const Json& scores, const std::string& name, const Json& trial_document) {
+  const Json outputs = outputs_of(trial_document);
+  Json out = Json::array();
+  find_all(scores, name, [&](const Json& found) {
+    by_head(found, outputs, [&](const std::string& head, const Json& rows) { out.push_back({{"head", head}, {"rows", rows}}); });
+  });
+  return out;
+}
+
 }  // namespace espalier::report

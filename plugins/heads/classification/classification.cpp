@@ -6,12 +6,13 @@ namespace {
 
 /// (C, H, W) or (features) -> one logit for two classes, else one a class or label.
 struct Classification {
+  static constexpr auto kLosses = "classification loss";
   static constexpr auto doc = "one of several classes, or any of several labels";
 
   struct Params {
     double dropout = 0.0;
     std::string pooling = "global_avg";
-    double label_smoothing = 0.0;
+    Slot loss{"cross_entropy"};
     std::string class_weights = "none";
     bool bias = true;
     double logit_scale = 1.0;
@@ -21,8 +22,8 @@ struct Classification {
     return {
         {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"},
         {"pooling", &Params::pooling, one_of("global_avg", "global_max", "flatten"), "how pictures become features"},
-        {"label_smoothing", &Params::label_smoothing, one_of(0.0, 0.1, 0.2, 0.3),
-         "share of the target spread over all classes"},
+        {"loss", &Params::loss, kLosses, {"cross_entropy", "focal"},
+         "what is minimised: cross entropy, or focal, in which answers that are right already count less (arXiv:1708.02002)"},
         {"class_weights", &Params::class_weights, one_of("none", "balanced"),
          "balanced: rare classes count as much as frequent ones"},
         {"bias", &Params::bias, Domain{}, "add a bias to the logits"},
@@ -47,9 +48,8 @@ struct Classification {
     HeadOutput out;
     out.output = net.dense(x, binary ? 1 : static_cast<int64_t>(target.names.size()), p.bias);
     if (p.logit_scale != 1.0) out.output = net.scale(out.output, p.logit_scale);
-    out.loss = {{"name", several || binary ? "binary_cross_entropy" : "cross_entropy"},
-                {"label_smoothing", p.label_smoothing},
-                {"class_weights", p.class_weights}};
+    out.loss = loss_document(kLosses, p.loss);
+    out.loss["class_weights"] = p.class_weights;
     out.metrics = {"accuracy"};
     out.decode = {{"kind", several ? "classes" : "class"},
                   {"activation", several || binary ? "sigmoid" : "softmax"},

@@ -1,0 +1,131 @@
+#include "espalier/engine/losses.h"
+
+#include "espalier/error.h"
+#include "espalier/losses.h"
+
+#include <algorithm>
+
+namespace espalier::engine {
+
+namespace {
+
+constexpr int64_t kMissing = -1;  // of a class label
+
+/// n / (classes * count) for every class that occurs, so that all classes weigh the same in sum.
+at::Tensor balanced(const at::Tensor& labels, int64_t classes) {
+  const at::Tensor known = labels.masked_select(labels.ge(0));
+  const at::Tensor counts = at::bincount(known, {}, classes).to(at::kFloat).clamp_min(1.0);
+  return static_cast<double>(std::max<int64_t>(known.size(0), 1)) / (static_cast<double>(classes) * counts);
+}
+
+/// Negatives for every positive, per label: what one positive weighs.
+at::Tensor positives_weight(const at::Tensor& targets) {
+  const at::Tensor yes = targets.gt(0.5).sum(0).to(at::kFloat);
+  const at::Tensor no = targets.le(0.5).logical_and(targets.ge(0.0)).sum(0).to(at::kFloat);
+  return no.clamp_min(1.0) / yes.clamp_min(1.0);
+}
+
+/// How much the focal loss (arXiv:1708.02002) leaves of a term, by the probability of what is wrong. Its power has no finite
+/// slope at zero for gamma below 1, so what is smaller counts as this.
+at::Tensor focus(const at::Tensor& wrong, double gamma) {
+  constexpr double kLeast = 1e-6;
+  return wrong.clamp_min(kLeast).pow(gamma);
+}
+
+[[noreturn]] void no_loss(const std::string& name) {
+  std::string known;
+  for (const LossType& loss : losses()) known += (known.empty() ? "" : ", ") + loss.name;
+  fail("E0417", "no loss is called '" + name + "'", "there are: " + known);
+}
+
+}  // namespace
+
+HeadLoss::HeadLoss(const Output& output, const at::Tensor& train_targets, const Weights& weights, bool adapt)
+    : settings_(output.loss.is_object() ? output.loss : Json{{"name", output.loss}}),
+      name_(settings_.at("name").get<std::string>()),
+      answer_(answer_of(output)),
+      smoothing_(settings_.value("label_smoothing", 0.0)),
+      gamma_(name_ == "focal" ? settings_.at("gamma").get<double>() : 0.0) {
+  if (answer_ == Answer::number) {
+    scale_.emplace(output, weights);
+    if (adapt) scale_->adapt(train_targets);
+    return;
+  }
+  if (name_ != "cross_entropy" && name_ != "binary_cross_entropy" && name_ != "focal") no_loss(name_);
+  if (settings_.value("class_weights", Json("none")) != "balanced") return;
+  class_weights_ = answer_ == Answer::classes
+                       ? balanced(train_targets, std::ssize(output.decode.value("names", Json::array())))
+                       : positives_weight(as_numbers(train_targets));
+}
+
+at::Tensor HeadLoss::operator()(const at::Tensor& output, const at::Tensor& target, const at::Tensor& importance) const {
+  const at::Tensor values = output.to(at::kFloat);
+  if (answer_ == Answer::classes) return of_classes(values, target, importance);
+  const at::Tensor numbers = as_numbers(target);
+  const at::Tensor valid = numbers.isfinite();
+  at::Tensor losses = answer_ == Answer::number ? of_numbers(values, at::where(valid, numbers, scale_->mean()))
+                                                : of_labels(values, at::where(valid, numbers, 0.0));
+  if (importance.defined()) losses = losses * importance.unsqueeze(1);
+  return at::where(valid, losses, 0.0).sum() / valid.sum().clamp_min(1);
+}
+
+at::Tensor HeadLoss::of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const {
+  const at::Tensor valid = target.ge(0);
+  if (gamma_ == 0.0 && !importance.defined()) {
+    if (!valid.any().item<bool>()) return logits.sum() * 0.0;
+    return at::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, kMissing, smoothing_);
+  }
+  const at::Tensor truth = target.clamp_min(0);
+  const at::Tensor log_probabilities = at::log_softmax(logits, 1);
+  const at::Tensor label = at::full_like(logits, smoothing_ / static_cast<double>(logits.size(1)))
+                               .scatter_add_(1, truth.unsqueeze(1), at::full({truth.size(0), 1}, 1.0 - smoothing_, logits.options()));
+  at::Tensor terms = -label * log_probabilities;
+  if (gamma_ > 0.0) terms = terms * focus(1.0 - log_probabilities.exp(), gamma_);
+  if (class_weights_.defined()) terms = terms * class_weights_;
+  at::Tensor losses = terms.sum(1);
+  if (importance.defined()) losses = losses * importance;
+  const at::Tensor counts = class_weights_.defined() ? class_weights_.index_select(0, truth) : at::ones_like(losses);
+  constexpr double kNothing = 1e-12;
+  return at::where(valid, losses, 0.0).sum() / at::where(valid, counts, 0.0).sum().clamp_min(kNothing);
+}
+
+at::Tensor HeadLoss::of_labels(const at::Tensor& logits, const at::Tensor& truth) const {
+  const at::Tensor label = truth * (1.0 - smoothing_) + 0.5 * smoothing_;
+  const at::Tensor losses = at::binary_cross_entropy_with_logits(logits, label, {}, class_weights_, at::Reduction::None);
+  if (gamma_ == 0.0) return losses;
+  const at::Tensor yes = at::sigmoid(logits);
+  return losses * focus(yes * (1.0 - label) + (1.0 - yes) * label, gamma_);
+}
+
+at::Tensor HeadLoss::of_numbers(const at::Tensor& values, const at::Tensor& truth) const {
+  if (name_ == "bins") return of_bins(values, truth);
+  if (name_ == "ordinal") return of_levels(values, truth);
+  const at::Tensor standardised = scale_->standardised(truth);
+  if (name_ == "mse") return at::mse_loss(values, standardised, at::Reduction::None);
+  if (name_ == "mae") return at::l1_loss(values, standardised, at::Reduction::None);
+  if (name_ == "huber") return at::huber_loss(values, standardised, at::Reduction::None, settings_.value("delta", 1.0));
+  no_loss(name_);
+}
+
+/// The divergence from a normal distribution over the bins, and the distance of the expectation (DLDL-v2, arXiv:1807.01906).
+at::Tensor HeadLoss::of_bins(const at::Tensor& values, const at::Tensor& truth) const {
+  const at::Tensor logits = scale_->logits(values);
+  const at::Tensor positions = scale_->positions(truth);
+  const at::Tensor width = settings_.at("spread").get<double>() * scale_->positions_a_deviation().unsqueeze(1);
+  // Beyond the bins the nearest one is meant.
+  const at::Tensor within = positions.clamp(0.0, static_cast<double>(scale_->bins() - 1)).unsqueeze(2);
+  const at::Tensor log_label = at::log_softmax(((at::arange(scale_->bins(), logits.options()) - within) / width).square() * -0.5, 2);
+  const at::Tensor divergence = (log_label.exp() * (log_label - at::log_softmax(logits, 2))).sum(2);
+  const at::Tensor distance = (scale_->expected(logits) - positions).abs() / scale_->positions_a_deviation();
+  return divergence + settings_.at("expectation").get<double>() * distance;
+}
+
+/// Cross entropy of whether the answer lies above each level (CORAL, arXiv:1901.07884), averaged over the steps, so that its
+/// size does not depend on their number. An answer between two levels has gone a part of the step.
+at::Tensor HeadLoss::of_levels(const at::Tensor& values, const at::Tensor& truth) const {
+  const at::Tensor logits = scale_->logits(values);
+  const at::Tensor levels = (scale_->positions(truth).unsqueeze(2) - at::arange(scale_->bins() - 1, logits.options())).clamp(0.0, 1.0);
+  return at::binary_cross_entropy_with_logits(logits, levels, {}, {}, at::Reduction::None).mean(2);
+}
+
+}  // namespace espalier::engine
