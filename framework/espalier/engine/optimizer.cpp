@@ -77,6 +77,7 @@ void Optimizer::step(std::span<float> parameters, std::span<const float> gradien
   ++updates;
   const auto scale = static_cast<float>(gradient_scale);
   for (const Ruled& on : ruled_) {
+    if (updates <= on.segment.first_update) continue;
     const auto rate = static_cast<float>(on.rule.learning_rate * factor);
     if (on.rule.kind == Kind::sgd) {
       sgd(on, parameters.data(), gradients.data(), rate, scale);
@@ -114,7 +115,7 @@ void Optimizer::adam(const Ruled& on, float* __restrict__ w, const float* __rest
   const float shrink = rule.kind == Kind::adamw ? 1.0F - rate * decay : 1.0F;
   const auto b1 = static_cast<float>(rule.beta1);
   const auto b2 = static_cast<float>(rule.beta2);
-  const auto count = static_cast<double>(updates);
+  const auto count = static_cast<double>(updates - segment.first_update);
   const auto pace = static_cast<float>(rate / (1.0 - std::pow(rule.beta1, count)));
   const auto root = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(rule.beta2, count)));
   const float epsilon = rule.epsilon;

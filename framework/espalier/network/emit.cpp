@@ -46,13 +46,14 @@ Value Network::batch_norm(Value x, const BatchNormOptions& options) {
 }
 
 Value Network::relu(Value x) { return emit("relu", {x}, {}); }
+Value Network::relu6(Value x) { return emit("relu6", {x}, {}); }
 Value Network::silu(Value x) { return emit("silu", {x}, {}); }
 Value Network::gelu(Value x) { return emit("gelu", {x}, {}); }
 Value Network::sigmoid(Value x) { return emit("sigmoid", {x}, {}); }
 
 Value Network::activation(Value x, const std::string& name) {
   if (name == "none") return x;
-  const std::vector<std::string> known = {"relu", "silu", "gelu", "sigmoid", "tanh"};
+  const std::vector<std::string> known = {"relu", "relu6", "silu", "gelu", "sigmoid", "tanh"};
   for (const std::string& candidate : known)
     if (name == candidate) return emit(name, {x}, {});
   const std::string near = nearest(name, known);

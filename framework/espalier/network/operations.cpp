@@ -231,7 +231,7 @@ std::vector<Operation> make_operations() {
       {.name = "random_zoom", .settings = {{"factor", required}}, .shape = same_picture, .training_only = true},
       {.name = "random_contrast", .settings = {{"factor", required}}, .shape = same_picture, .training_only = true},
   };
-  for (const char* name : {"relu", "silu", "gelu", "sigmoid", "tanh"})
+  for (const char* name : {"relu", "relu6", "silu", "gelu", "sigmoid", "tanh"})
     all.push_back({.name = name, .shape = same_shape});
   return all;
 }

@@ -1,5 +1,6 @@
 #include "espalier/network/analysis.h"
 #include "espalier/pipeline/build.h"
+#include "espalier/pipeline/pretrained.h"
 #include "espalier/spec/expression.h"
 
 #include <fmt/format.h>
@@ -91,7 +92,7 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
   Json seeds = Json::object();
   const uint64_t seed = derive_seed(derive_seed(pipeline.seed, "trial"), static_cast<uint64_t>(number));
   for (const char* stream : {"init", "order", "augment", "dropout"}) seeds[stream] = std::to_string(derive_seed(seed, stream));
-  return {{"format", 1},
+  Json document = {{"format", 1},
           {"study", study},
           {"number", number},
           {"settings", Json(settings)},
@@ -101,6 +102,9 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
           {"train", trainer_settings(train_settings(pipeline, settings))},
           {"objective", {{"metric", pipeline.search.objective.metric}, {"maximize", pipeline.search.objective.maximize}}},
           {"seeds", seeds}};
+  if (const std::vector<Pretrained> pretrained = find_pretrained(pipeline, settings, network); !pretrained.empty())
+    document["pretrained"] = to_document(pretrained);
+  return document;
 }
 
 bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry) {
