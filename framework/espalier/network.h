@@ -34,6 +34,10 @@ struct Layer {
   Json set = Json::object();
   std::vector<Weight> weights;
   bool training_only = false;  ///< augmentation and dropout: the identity in evaluation
+  /// The first epoch, counted from 0, in which its weights are trained; until then it runs as in evaluation.
+  int64_t trained_from = 0;
+  static constexpr int64_t never = -1;  ///< of trained_from
+  bool is_frozen(int64_t epoch) const { return trained_from == never || epoch < trained_from; }
 };
 
 /// What a head asks for at its output layer.
@@ -197,6 +201,9 @@ class Network {
 
   const Shape& shape(Value x) const { return layers_.at(static_cast<size_t>(x.layer)).shape; }
   int64_t channels(Value x) const { return shape(x).at(0); }
+
+  /// Freezes the layers from number `begin` to before number `end` until an epoch, or forever (Layer::never).
+  void freeze(size_t begin, size_t end, int64_t until);
 
   void output(Output output) { outputs_.push_back(std::move(output)); }
   const std::vector<Layer>& layers() const { return layers_; }

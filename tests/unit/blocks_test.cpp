@@ -71,7 +71,9 @@ size_t count(const Network& net, const std::string& op) {
 TEST_CASE("efficientnets have the published parameters") {
   const std::map<std::string, int64_t> published = {{"b0", 5288548},  {"b1", 7794184},  {"b2", 9109994},
                                                     {"b3", 12233232}, {"b4", 19341616}, {"b5", 30389784},
-                                                    {"b6", 43040704}, {"b7", 66347960}};
+                                                    {"b6", 43040704}, {"b7", 66347960}, {"lite0", 4652008},
+                                                    {"lite1", 5416680}, {"lite2", 6092072}, {"lite3", 8197096},
+                                                    {"lite4", 13006568}};
   for (const auto& [version, parameters] : published) {
     INFO(version);
     CHECK(parameters_with_classifier("efficientnet", {{"version", version}}, {3, 224, 224}) == parameters);

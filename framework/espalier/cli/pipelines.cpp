@@ -4,7 +4,9 @@
 #include "espalier/cli/studies.h"
 #include "espalier/cli/terminal.h"
 #include "espalier/network/analysis.h"
+#include "espalier/pipeline/build.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/pipeline/pretrained.h"
 
 #include <fmt/format.h>
 
@@ -65,12 +67,11 @@ std::optional<double> allowed_trials(const Pipeline& pipeline, const std::filesy
   return by_count > 0.0 ? std::min(by_time, by_count) : by_time;
 }
 
-/// Bytes of one training step: activations of a batch, and weights with gradient and two moments of the optimizer.
-double training_bytes(const Cost& total, const Json& train) {
-  constexpr double kCopies = 4.0;
-  const double batch = train.value("batch", Json(256)).is_number() ? train.value("batch", 256.0) : 256.0;
-  return static_cast<double>(total.activation_bytes) * batch +
-         4.0 * (kCopies * static_cast<double>(total.parameters) + static_cast<double>(total.buffers));
+Json reports_of(const std::vector<Pretrained>& all) {
+  Json out = Json::array();
+  for (const Pretrained& one : all)
+    out.push_back({{"node", one.node}, {"file", one.file.string()}, {"sha256", one.sha256}, {"loaded", one.loaded.size()}, {"report", one.report}});
+  return out;
 }
 
 int plan(const Call& call) {
@@ -78,8 +79,9 @@ int plan(const Call& call) {
   const Pipeline pipeline = load(call, registry);
   const Settings first = first_settings(pipeline.space);
   const Network network = build_network(pipeline, first, registry);
+  const std::vector<Pretrained> pretrained = find_pretrained(pipeline, first, network);
   const Cost total = cost(network);
-  const double bytes = training_bytes(total, train_settings(pipeline, first));
+  const double bytes = training_memory(network, train_settings(pipeline, first).at("batch").get<int64_t>());
   const auto trials = allowed_trials(pipeline, studies_folder(call, pipeline));
   // A plan without the data at hand is still a plan: what is missing is said in its place.
   Json cache = {{"known", false}};
@@ -96,7 +98,7 @@ int plan(const Call& call) {
     for (const Axis& axis : pipeline.space.axes) axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}, {"parent", axis.parent}, {"parent_values", axis.parent_values}});
     print_json({{"pipeline", pipeline.name}, {"space", {{"size", size_of(pipeline.space.size())}, {"settings", axes}}},
                 {"network", network.to_json()}, {"parameters", total.parameters}, {"buffers", total.buffers},
-                {"macs", total.macs}, {"memory", bytes}, {"cache", cache},
+                {"macs", total.macs}, {"memory", bytes}, {"cache", cache}, {"weights", reports_of(pretrained)},
                 {"allowed_trials", trials ? Json(*trials) : Json()}});
     return 0;
   }
@@ -111,6 +113,10 @@ int plan(const Call& call) {
   fmt::print("parameters: {} ({} more are kept, not trained)\n", total.parameters, total.buffers);
   fmt::print("multiply-adds of one sample: {}\n", format_count(static_cast<double>(total.macs)));
   fmt::print("memory of training: about {}\n", format_bytes(bytes));
+  for (const Pretrained& one : pretrained) {
+    fmt::print("weights of {}: {} (SHA-256 {})\n", one.node, one.file.string(), one.sha256);
+    for (const std::string& line : one.report) fmt::print("  {}\n", line);
+  }
   if (cache["known"].get<bool>())
     fmt::print("cache: {} {}{}\n", cache["ready"].get<bool>() ? "ready," : "will be built,", cache["key"].get<std::string>(),
                cache["why"].get<std::string>().empty() ? "" : ": " + cache["why"].get<std::string>());

@@ -1,9 +1,10 @@
 #include "espalier/engine/checkpoint.h"
 
+#include "espalier/data/hash.h"
+#include "espalier/data/safetensors.h"
 #include "espalier/error.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,32 +13,10 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <memory>
 
 namespace espalier::engine {
 
 namespace {
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-  void add(const void* bytes, size_t count) { EVP_DigestUpdate(context_.get(), bytes, count); }
-  std::string hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    EVP_DigestFinal_ex(context_.get(), digest.data(), &length);
-    constexpr const char* digits = "0123456789abcdef";
-    std::string text;
-    for (unsigned i = 0; i < length; ++i) {
-      text.push_back(digits[digest[i] >> 4U]);
-      text.push_back(digits[digest[i] & 15U]);
-    }
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 /// An open file that closes itself.
 class File {
@@ -66,12 +45,6 @@ class File {
   int descriptor_;
 };
 
-std::string sha256(const std::string& text) {
-  Sha256 sum;
-  sum.add(text.data(), text.size());
-  return sum.hex();
-}
-
 /// What stands for the header's own hash while that is taken.
 const std::string& no_hash() {
   static const std::string kZeros(64, '0');
@@ -89,7 +62,7 @@ std::string header_of(const TensorFile& content, const std::string& hash) {
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
-  header["__metadata__"]["header_sha256"] = sha256(text);
+  header["__metadata__"]["header_sha256"] = sha256_of(text);
   std::string signed_text = header.dump();
   signed_text.append(text.size() - signed_text.size(), ' ');
   return signed_text;
@@ -101,7 +74,7 @@ bool is_whole(std::string text, const Json& metadata) {
   if (hash.empty()) return true;
   const size_t at = text.find(hash);
   if (hash.size() != no_hash().size() || at == std::string::npos) return false;
-  return sha256(text.replace(at, hash.size(), no_hash())) == hash;
+  return sha256_of(text.replace(at, hash.size(), no_hash())) == hash;
 }
 
 [[noreturn]] void damaged(const std::filesystem::path& file, const std::string& why) {
@@ -135,36 +108,23 @@ std::string write_tensors(const std::filesystem::path& file, const TensorFile& c
 }
 
 TensorFile read_tensors(const std::filesystem::path& file) {
+  const TensorHeader header = read_tensor_header(file);
+  if (!is_whole(header.text, header.metadata)) damaged(file, "its header is not what was written");
+  if (header.value_bytes % sizeof(float) != 0) damaged(file, "it ends within a number");
+  std::vector<float> all(header.value_bytes / sizeof(float));
   std::ifstream in(file, std::ios::binary);
-  if (!in) fail("E0419", "cannot open " + file.string());
-  const auto size = std::filesystem::file_size(file);
-  std::array<unsigned char, 8> length{};
-  in.read(reinterpret_cast<char*>(length.data()), 8);
-  uint64_t header_size = 0;
-  for (size_t i = 0; i < 8; ++i) header_size |= static_cast<uint64_t>(length[i]) << (8 * i);
-  if (!in || header_size > size || size < 8 + header_size) damaged(file, "its header is cut off");
-  std::string text(header_size, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(header_size));
-  const Json header = Json::parse(text, nullptr, false);
-  const Json metadata = header.is_object() ? header.value("__metadata__", Json::object()) : Json();
-  if (!metadata.is_object() || !is_whole(text, metadata)) damaged(file, "its header is not what was written");
-  const uint64_t bytes = size - 8 - header_size;
-  if (bytes % sizeof(float) != 0) damaged(file, "it ends within a number");
-  std::vector<float> all(bytes / sizeof(float));
-  in.read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size() * sizeof(float)));
+  in.seekg(-static_cast<std::streamoff>(header.value_bytes), std::ios::end);
+  in.read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(header.value_bytes));
   if (!in) damaged(file, "it cannot be read to its end");
   Sha256 sum;
-  sum.add(all.data(), all.size() * sizeof(float));
-  if (metadata.contains("sha256") && metadata["sha256"] != sum.hex()) damaged(file, "its SHA-256 is another");
+  sum.add(all.data(), header.value_bytes);
+  if (header.metadata.contains("sha256") && header.metadata["sha256"] != sum.hex()) damaged(file, "its SHA-256 is another");
   TensorFile content;
-  if (metadata.contains("state")) content.state = Json::parse(metadata["state"].get<std::string>());
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
-    const auto begin = entry.at("data_offsets").at(0).get<uint64_t>();
-    const auto end = entry.at("data_offsets").at(1).get<uint64_t>();
-    if (entry.at("dtype") != "F32" || begin > end || end > all.size() * sizeof(float)) damaged(file, "tensor " + name + " is not within it");
+  if (header.metadata.contains("state")) content.state = Json::parse(header.metadata["state"].get<std::string>());
+  for (const auto& [name, tensor] : header.tensors) {
+    if (tensor.dtype != "F32") damaged(file, "tensor " + name + " is not of float32");
     const auto at = [&](uint64_t byte) { return all.begin() + static_cast<std::ptrdiff_t>(byte / sizeof(float)); };
-    content.tensors[name] = {.shape = entry.at("shape").get<Shape>(), .values = {at(begin), at(end)}};
+    content.tensors[name] = {.shape = tensor.shape, .values = {at(tensor.begin), at(tensor.end)}};
   }
   return content;
 }

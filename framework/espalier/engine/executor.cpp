@@ -8,6 +8,7 @@
 #include "espalier/network/operations.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <limits>
@@ -121,28 +122,35 @@ Randomness::Randomness(uint64_t augment_seed, uint64_t dropout_seed)
     : augment(augment_seed), dropout(at::detail::createCPUGenerator(dropout_seed)) {}
 
 Executor::Executor(const Network& net, const Weights& weights, bool bf16)
-    : net_(net), weights_(weights), bf16_(bf16), gives_pixels_(give_pixels(net.layers())) {}
+    : net_(net), weights_(weights), bf16_(bf16), gives_pixels_(give_pixels(net.layers())) {
+  for (const Layer& layer : net.layers()) last_thaw_ = std::max(last_thaw_, layer.trained_from);
+}
 
 at::Tensor Executor::lower(const at::Tensor& x) const {
   return bf16_ && x.defined() ? x.to(at::kBFloat16) : x;
 }
 
-NormWeights Executor::norm_weights(const Layer& layer) const {
-  return {weights_.get(layer.id, "weight"), weights_.get(layer.id, "bias"), weights_.get(layer.id, "running_mean"),
-          weights_.get(layer.id, "running_var")};
+at::Tensor Executor::weight(const Layer& layer, const char* name, bool frozen) const {
+  const at::Tensor tensor = weights_.get(layer.id, name);
+  return frozen && tensor.defined() ? tensor.detach() : tensor;
 }
 
-at::Tensor Executor::normalized(const Step& step, const Values& in, bool training) const {
+NormWeights Executor::norm_weights(const Layer& layer, bool frozen) const {
+  return {weight(layer, "weight", frozen), weight(layer, "bias", frozen), weight(layer, "running_mean", frozen),
+          weight(layer, "running_var", frozen)};
+}
+
+at::Tensor Executor::normalized(const Step& step, const Values& in) const {
   const Layer& norm = net_.layers()[*step.norm];
-  const NormWeights weights = norm_weights(norm);
+  const NormWeights weights = norm_weights(norm, step.frozen);
   const double epsilon = norm.set.value("epsilon", 1e-5);
-  if (training)
+  if (!step.conv)
     return norm_activation(in[0], step.adds ? in[1] : at::Tensor(), weights, step.activation, norm.set.value("momentum", 0.1), epsilon);
   const Layer& layer = net_.layers()[*step.conv];
   const ScaleShift fold = evaluation_norm(weights, epsilon);
-  const at::Tensor bias = weights_.get(layer.id, "bias");
-  const at::Tensor weight = weights_.get(layer.id, "weight") * fold.scale.view({-1, 1, 1, 1});
-  return conv(layer.set, lower(in[0]), lower(weight), lower(bias.defined() ? bias * fold.scale + fold.shift : fold.shift));
+  const at::Tensor bias = weight(layer, "bias", step.frozen);
+  const at::Tensor filters = weight(layer, "weight", step.frozen) * fold.scale.view({-1, 1, 1, 1});
+  return conv(layer.set, lower(in[0]), lower(filters), lower(bias.defined() ? bias * fold.scale + fold.shift : fold.shift));
 }
 
 at::Tensor Executor::augmented(const Layer& layer, const at::Tensor& x, Randomness& randomness) const {
@@ -155,9 +163,9 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   const Layer& layer = net_.layers()[step.layer];
   const std::string& op = layer.op;
   const Json& set = layer.set;
-  const auto weight = [&](const char* name) { return weights_.get(layer.id, name); };
-  const auto overwrites = [&] { return step.in_place && (op == "relu" || op == "relu6" || randomness == nullptr); };
-  if (step.norm) return normalized(step, in, randomness != nullptr);
+  const auto weight = [&](const char* name) { return this->weight(layer, name, step.frozen); };
+  const auto overwrites = [&] { return step.in_place && (op == "relu" || op == "relu6" || !at::GradMode::is_enabled()); };
+  if (step.norm) return normalized(step, in);
   if (op == "input") return inputs.at(set.at("name").get<std::string>());
   if (layer.training_only && randomness == nullptr) return in[0];
   if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
@@ -166,7 +174,7 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "thresholds") return (in[0].unsqueeze(2) + weight("bias")).flatten(1);
   if (op == "batch_norm") {
-    const ScaleShift fixed = evaluation_norm(norm_weights(layer), set.value("epsilon", 1e-5));
+    const ScaleShift fixed = evaluation_norm(norm_weights(layer, step.frozen), set.value("epsilon", 1e-5));
     return at::addcmul(per_channel(lower(fixed.shift), in[0]), in[0], per_channel(lower(fixed.scale), in[0]));
   }
   if (op == "layer_norm") return layer_norm(in[0], weight("weight"), weight("bias"), set.value("epsilon", 1e-5));
@@ -198,9 +206,10 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   fail("E0414", "no operation is called '" + op + "'");
 }
 
-const std::vector<Step>& Executor::steps(const std::vector<int>& wanted, bool training) const {
-  const auto [found, is_new] = plans_.try_emplace({wanted, training});
-  if (is_new) found->second = plan(net_, wanted, training);
+const std::vector<Step>& Executor::steps(const std::vector<int>& wanted, const Randomness* randomness) const {
+  const int64_t epoch = randomness == nullptr ? -1 : std::min(randomness->epoch, last_thaw_);
+  const auto [found, is_new] = plans_.try_emplace({wanted, epoch});
+  if (is_new) found->second = plan(net_, wanted, randomness != nullptr, epoch);
   return found->second;
 }
 
@@ -213,13 +222,14 @@ std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<in
     if (!mixtures[from].defined()) mixtures[from] = mixed(values[from], *mixing);
     return mixtures[from];
   };
-  for (const Step& step : steps(wanted, randomness != nullptr)) {
+  for (const Step& step : steps(wanted, randomness)) {
+    const at::AutoGradMode gradients(at::GradMode::is_enabled() && !step.fixed);
     Values in;
     for (const size_t from : step.in) in.push_back(gives_pixels_[step.layer] ? values[from] : leaving(from));
     for (const size_t from : step.last) values[from] = mixtures[from] = at::Tensor();
     if (clock != nullptr) clock->forward_begins();
     try {
-      values[step.layer] = execute(step, in, inputs, randomness);
+      values[step.layer] = execute(step, in, inputs, step.frozen ? nullptr : randomness);
     } catch (const c10::Error& error) {
       fail("E0415", shown(net_.layers()[step.layer]) + ": " + error.what_without_backtrace());
     }

@@ -26,17 +26,19 @@ class Executor {
   Executor(const Network& net, const Weights& weights, bool bf16);
 
   /// Values of the layers `wanted` (indices), in that order. `randomness` means training: statistics of the batch,
-  /// augmentation, mixing and dropout; without it the pass is the evaluation's. Nothing else than what is wanted is
-  /// computed. `clock` is told when each step begins and ends.
+  /// augmentation, mixing and dropout, but for what is frozen in its epoch; without it the pass is the evaluation's. Nothing
+  /// else than what is wanted is computed. `clock` is told when each step begins and ends.
   std::vector<at::Tensor> run(const Inputs& inputs, const std::vector<int>& wanted, Randomness* randomness,
                               LayerClock* clock = nullptr) const;
 
  private:
   using Values = std::vector<at::Tensor>;
-  const std::vector<Step>& steps(const std::vector<int>& wanted, bool training) const;
+  const std::vector<Step>& steps(const std::vector<int>& wanted, const Randomness* randomness) const;
   at::Tensor execute(const Step& step, const Values& in, const Inputs& inputs, Randomness* randomness) const;
-  at::Tensor normalized(const Step& step, const Values& in, bool training) const;
-  NormWeights norm_weights(const Layer& layer) const;
+  at::Tensor normalized(const Step& step, const Values& in) const;
+  /// A tensor of a layer; what is frozen has no gradient.
+  at::Tensor weight(const Layer& layer, const char* name, bool frozen) const;
+  NormWeights norm_weights(const Layer& layer, bool frozen) const;
   at::Tensor lower(const at::Tensor& x) const;
   at::Tensor augmented(const Layer& layer, const at::Tensor& x, Randomness& randomness) const;
 
@@ -44,7 +46,8 @@ class Executor {
   const Weights& weights_;
   bool bf16_ = false;
   std::vector<bool> gives_pixels_;  ///< by layer: what is mixed, once it is read by a layer that does not
-  mutable std::map<std::pair<std::vector<int>, bool>, std::vector<Step>> plans_;
+  int64_t last_thaw_ = 0;  ///< the epoch from which on the plan of training stays the same
+  mutable std::map<std::pair<std::vector<int>, int64_t>, std::vector<Step>> plans_;  ///< by epoch; -1: evaluation
 };
 
 }  // namespace espalier::engine

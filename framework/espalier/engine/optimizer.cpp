@@ -75,6 +75,7 @@ void Optimizer::step(std::span<float> parameters, std::span<const float> gradien
   ++updates;
   const auto scale = static_cast<float>(gradient_scale);
   for (const Ruled& on : ruled_) {
+    if (updates <= on.segment.first_update) continue;
     const auto rate = static_cast<float>(on.rule.learning_rate * factor);
     if (on.rule.kind == Kind::sgd) {
       sgd(on, parameters.data(), gradients.data(), rate, scale);
@@ -106,8 +107,8 @@ void Optimizer::sgd(const Ruled& on, float* __restrict__ w, const float* __restr
   }
 }
 
-Optimizer::Pace Optimizer::pace_of(const Rule& rule, float rate) const {
-  const auto count = static_cast<double>(updates);
+Optimizer::Pace Optimizer::pace_of(const Rule& rule, float rate, int64_t updates_done) {
+  const auto count = static_cast<double>(updates_done);
   const double decayed = std::pow(rule.beta2, count);
   const double pace = rate / (1.0 - std::pow(rule.beta1, count));
   if (rule.kind != Kind::radam) return {static_cast<float>(pace), static_cast<float>(1.0 / std::sqrt(1.0 - decayed)), rule.epsilon};
@@ -127,7 +128,7 @@ void Optimizer::adam(const Ruled& on, float* __restrict__ w, const float* __rest
   const float shrink = rule.kind == Kind::adam ? 1.0F : 1.0F - rate * decay;
   const auto b1 = static_cast<float>(rule.beta1);
   const auto b2 = static_cast<float>(rule.beta2);
-  const Pace by = pace_of(rule, rate);
+  const Pace by = pace_of(rule, rate, updates - segment.first_update);
   float* __restrict__ m = first.data();
   float* __restrict__ v = second.data();
   for (int64_t i = segment.begin; i < segment.end; ++i) {

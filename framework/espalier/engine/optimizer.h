@@ -13,6 +13,7 @@ struct Segment {
   int64_t begin = 0;
   int64_t end = 0;
   bool decays = true;          ///< weight decay applies (filters and matrices; not biases, not norms)
+  int64_t first_update = 0;    ///< updates of the others before its first
   double learning_rate = 1.0;  ///< multiplies the optimizer's
   double weight_decay = 1.0;   ///< multiplies the optimizer's
   Json optimizer = Json();     ///< settings of an optimizer of its own; null: the common one
@@ -67,7 +68,7 @@ class Optimizer {
 
   static Rule rule_of(const Json& settings, bool is_filter_bank);
   void sgd(const Ruled& on, float* w, const float* g, float rate, float scale);
-  Pace pace_of(const Rule& rule, float rate) const;
+  static Pace pace_of(const Rule& rule, float rate, int64_t updates_done);
   void adam(const Ruled& on, float* w, const float* g, float rate, float scale);
   void lion(const Ruled& on, float* w, const float* g, float rate, float scale);
   void muon(const Ruled& on, float* w, const float* g, float rate, float scale);

@@ -1,5 +1,7 @@
 #include "espalier/engine/plan.h"
 
+#include "espalier/network/analysis.h"
+
 #include <map>
 #include <set>
 
@@ -9,7 +11,7 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Network& net, const std::vector<int>& wanted, bool training);
+  Planner(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch);
   std::vector<Step> steps() &&;
 
  private:
@@ -18,18 +20,23 @@ class Planner {
   std::optional<Step> with_conv(size_t layer) const;
   /// Position of the layer that gives an input, if it has the operation and nobody else reads it.
   std::optional<size_t> sole(size_t input, const char* op) const;
+  bool is_frozen(size_t layer) const { return training_ && layers_[layer].is_frozen(epoch_); }
+  /// Position of a batch norm that takes the statistics of its batch.
+  std::optional<size_t> sole_norm(size_t input) const { return training_ && !is_frozen(input) ? sole(input, "batch_norm") : std::nullopt; }
   void find_last_uses();
 
   const std::vector<Layer>& layers_;
   bool training_;
+  int64_t epoch_;
+  std::vector<bool> fixed_;
   std::vector<std::vector<size_t>> in_;
   std::vector<int> uses_;
   std::set<size_t> kept_;
   std::vector<Step> steps_;
 };
 
-Planner::Planner(const Network& net, const std::vector<int>& wanted, bool training)
-    : layers_(net.layers()), training_(training), in_(layers_.size()), uses_(layers_.size(), 0) {
+Planner::Planner(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch)
+    : layers_(net.layers()), training_(training), epoch_(epoch), fixed_(fixed_layers(net, epoch)), in_(layers_.size()), uses_(layers_.size(), 0) {
   std::map<int, size_t> position;
   for (size_t i = 0; i < layers_.size(); ++i) {
     position[layers_[i].id] = i;
@@ -63,13 +70,13 @@ Step Planner::alone(size_t layer) const {
 /// Batch norm, batch norm + activation, batch norm + add, batch norm + add + relu.
 std::optional<Step> Planner::with_norm(size_t layer) const {
   const std::string& op = layers_[layer].op;
-  if (op == "batch_norm") return Step{.layer = layer, .in = in_[layer], .norm = layer};
+  if (op == "batch_norm" && training_ && !is_frozen(layer)) return Step{.layer = layer, .in = in_[layer], .norm = layer};
   Step step{.layer = layer};
   size_t inner = layer;
   if (op == "relu" || op == "silu") {
     step.activation = op == "relu" ? Activation::relu : Activation::silu;
     inner = in_[layer][0];
-    if (sole(inner, "batch_norm")) {
+    if (sole_norm(inner)) {
       step.norm = inner;
       step.in = in_[inner];
       return step;
@@ -83,7 +90,7 @@ std::optional<Step> Planner::with_norm(size_t layer) const {
   for (const size_t side : {size_t{1}, size_t{0}}) {
     const size_t norm = in_[inner][side];
     const size_t other = in_[inner][1 - side];
-    if (!sole(norm, "batch_norm")) continue;
+    if (!sole_norm(norm)) continue;
     step.norm = norm;
     step.adds = true;
     step.in = {in_[norm][0], other};
@@ -95,7 +102,7 @@ std::optional<Step> Planner::with_norm(size_t layer) const {
 std::optional<Step> Planner::with_conv(size_t layer) const {
   if (layers_[layer].op != "batch_norm") return std::nullopt;
   const std::optional<size_t> conv = sole(in_[layer][0], "conv");
-  if (!conv) return std::nullopt;
+  if (!conv || (training_ && !(is_frozen(layer) && is_frozen(*conv)))) return std::nullopt;
   return Step{.layer = layer, .in = in_[*conv], .norm = layer, .conv = conv};
 }
 
@@ -112,8 +119,11 @@ std::vector<Step> Planner::steps() && {
   std::set<size_t> taken;
   for (size_t i = layers_.size(); i-- > 0;) {
     if (uses_[i] == 0 || taken.contains(i)) continue;
-    std::optional<Step> step = training_ ? with_norm(i) : with_conv(i);
+    std::optional<Step> step = with_norm(i);
+    if (!step) step = with_conv(i);
     if (!step) step = alone(i);
+    step->frozen = is_frozen(i);
+    step->fixed = training_ && fixed_[i];
     if (step->norm) taken.insert(*step->norm);
     if (step->conv) taken.insert(*step->conv);
     if (step->adds && layers_[i].op == "relu") taken.insert(in_[i][0]);
@@ -125,8 +135,8 @@ std::vector<Step> Planner::steps() && {
 
 }  // namespace
 
-std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training) {
-  return Planner(net, wanted, training).steps();
+std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch) {
+  return Planner(net, wanted, training, epoch).steps();
 }
 
 }  // namespace espalier::engine

@@ -3,6 +3,7 @@
 #include "espalier/engine/norm_activation.h"
 #include "espalier/network.h"
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -18,12 +19,14 @@ struct Step {
   Activation activation = Activation::none;
   bool adds = false;           ///< a second input is added before the activation
   bool in_place = false;       ///< may overwrite its only input
+  bool frozen = false;         ///< training: its weights are not trained, and it runs as in evaluation
+  bool fixed = false;          ///< training: no gradient passes it
   std::vector<size_t> last;    ///< values that nobody reads afterwards
 };
 
 /// Steps that give the values of the layers `wanted`, and nothing else. In training, batch norms run with the addition
 /// and the activation that follow; in evaluation, they are folded into the convolutions before them. Only what nobody else
-/// reads is run together.
-std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training);
+/// reads is run together. What is frozen in the epoch of a training is planned as in evaluation.
+std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch = 0);
 
 }  // namespace espalier::engine

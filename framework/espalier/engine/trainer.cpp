@@ -3,6 +3,7 @@
 #include "espalier/engine/checkpoint.h"
 #include "espalier/engine/mix.h"
 #include "espalier/engine/optimizer.h"
+#include "espalier/engine/pretrained.h"
 #include "espalier/engine/schedule.h"
 #include "espalier/error.h"
 #include "espalier/random.h"
@@ -98,7 +99,8 @@ void put(Weights& weights, const Copies& copies) {
 }
 
 void follow(std::vector<float>& average, std::span<const float> values, float decay) {
-  for (size_t i = 0; i < average.size(); ++i) average[i] = decay * average[i] + (1.0F - decay) * values[i];
+  // In this form the average of what stays as it is (frozen weights) stays it, too.
+  for (size_t i = 0; i < average.size(); ++i) average[i] += (1.0F - decay) * (values[i] - average[i]);
 }
 
 /// Moves an average towards the weights.
@@ -162,7 +164,7 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       length_(length_of(settings_, std::max<int64_t>(static_cast<int64_t>(session_.batches().splits().train.size()), 1))),
       optimizer_(settings_.value("optimizer", Json{{"name", "sgd"}}),
                  static_cast<int64_t>(session_.weights().parameters().size()),
-                 session_.weights().segments(settings_.value("groups", Json::array()))),
+                 session_.weights().segments(settings_.value("groups", Json::array()), length_.steps_per_epoch)),
       mixer_(settings_.value("mix", Json("none"))) {
   if (session_.batches().splits().train.empty())
     throw Failure{"data", "the training split", "it holds no row: look at the pipeline's split and take"};
@@ -171,7 +173,10 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
   if (averaging == "ema") average_decay_ = average.value("decay", 0.999);
   if (averaging == "lookahead") lookahead_ = Lookahead{.every = average.value("every", int64_t{5}), .decay = average.value("decay", 0.774)};
   const std::string read = job.at("attempt").value("read", std::string());
-  if (read.empty()) session_.adapt();
+  if (read.empty()) {
+    load_pretrained(trial_, session_.weights());
+    session_.adapt();
+  }
   session_.make_losses(read.empty());
   if (average_decay_ > 0.0 || lookahead_) average_ = copies_of(session_.weights());
   if (!read.empty()) resume(read);

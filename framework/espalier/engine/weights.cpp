@@ -79,13 +79,12 @@ void initialise(const Weight& weight, const Json& set, at::Tensor& tensor, uint6
 
 }  // namespace
 
-std::string weight_key(int layer, const std::string& name) { return std::to_string(layer) + "." + name; }
-
 Weights::Weights(const Network& net, uint64_t seed) {
   for (const Layer& layer : net.layers()) {
     for (const Weight& weight : layer.weights) {
-      add({.key = weight_key(layer.id, weight.name), .shape = weight.shape, .trained = weight.role != "buffer", .from = layer.from,
-           .role = weight.role});
+      const bool trained = weight.role != "buffer" && layer.trained_from != Layer::never;
+      add({.key = weight_key(layer.id, weight.name), .shape = weight.shape, .trained = trained, .from = layer.from,
+           .role = weight.role, .trained_from = layer.trained_from});
     }
   }
   for (const Output& output : net.outputs()) {
@@ -142,13 +141,14 @@ std::span<float> Weights::parameters() const { return {parameters_.data_ptr<floa
 std::span<float> Weights::gradients() const { return {gradients_.data_ptr<float>(), static_cast<size_t>(parameter_count_)}; }
 std::span<float> Weights::buffers() const { return {buffers_.data_ptr<float>(), static_cast<size_t>(buffer_count_)}; }
 
-std::vector<Segment> Weights::segments(const Json& groups) const {
+std::vector<Segment> Weights::segments(const Json& groups, int64_t steps_per_epoch) const {
   std::vector<Segment> segments;
   for (const Entry& entry : entries_) {
     if (!entry.trained) continue;
     const int64_t count = elements(entry.shape);
     Segment segment{.begin = entry.offset, .end = entry.offset + aligned(count),
-                    .decays = entry.role == "filter" || entry.role == "matrix"};
+                    .decays = entry.role == "filter" || entry.role == "matrix",
+                    .first_update = entry.trained_from * steps_per_epoch};
     if (entry.role == "filter") {
       segment.rows = entry.shape.at(0);
       segment.count = count;

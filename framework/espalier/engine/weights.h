@@ -2,6 +2,7 @@
 
 #include "espalier/engine/optimizer.h"
 #include "espalier/network.h"
+#include "espalier/network/analysis.h"
 
 #include <ATen/ATen.h>
 
@@ -12,9 +13,6 @@
 
 namespace espalier::engine {
 
-/// "<layer id>.<weight name>": what a layer's tensor is called in buffers and files.
-std::string weight_key(int layer, const std::string& name);
-
 /// One named tensor within a flat buffer.
 struct Entry {
   std::string key;      ///< a weight_key, or "target.<head>.mean"
@@ -22,10 +20,11 @@ struct Entry {
   bool trained = true;
   std::string from = {};  ///< path of the part that emitted it
   std::string role = {};  ///< as the network's documents say
+  int64_t trained_from = 0;  ///< the first epoch in which it is trained
   int64_t offset = 0;     ///< in its flat buffer
 };
 
-/// All tensors of a network. Trained ones are views of one flat buffer with one flat gradient, the others (running
+/// All tensors of a network. Trained ones, also those frozen for some epochs, are views of one flat buffer with one flat gradient, the others (running
 /// statistics, scales of inputs and targets) are views of another, so that optimizers, averages and copies are single
 /// loops.
 class Weights {
@@ -43,7 +42,7 @@ class Weights {
   std::span<float> buffers() const;
   void clear_gradients() { gradients_.zero_(); }
   /// What the optimizer works on, a segment a tensor; `groups` are the trial's: [{"part", "role", "scale", "optimizer"}, ...].
-  std::vector<Segment> segments(const Json& groups = Json::array()) const;
+  std::vector<Segment> segments(const Json& groups = Json::array(), int64_t steps_per_epoch = 1) const;
   int64_t trained_count() const;
 
  private:

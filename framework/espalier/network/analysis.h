@@ -10,7 +10,8 @@ namespace espalier {
 
 /// What a network costs. Activation bytes are those of a training step for one sample in float32.
 struct Cost {
-  int64_t parameters = 0;  ///< trained
+  int64_t parameters = 0;  ///< trained, unless frozen
+  int64_t frozen = 0;      ///< those of the parameters that are never trained
   int64_t buffers = 0;     ///< kept but not trained (running statistics)
   int64_t macs = 0;        ///< multiply-adds of one sample, forward
   int64_t activation_bytes = 0;
@@ -18,6 +19,24 @@ struct Cost {
 
 Cost cost(const Layer& layer, const Network& net);
 Cost cost(const Network& net);
+
+/// By number: layers that are frozen in an epoch, or have no weights, and whose inputs all are such layers. No gradient
+/// need pass them.
+std::vector<bool> fixed_layers(const Network& net, int64_t epoch);
+
+/// "<layer id>.<weight name>": what a layer's tensor is called in trained models and checkpoints.
+std::string weight_key(int layer, const std::string& name);
+
+/// A tensor of one part of a network by a name that does not depend on what else the network holds.
+struct NamedWeight {
+  std::string name;  ///< "stage2/block1/conv1.weight": parts below, the operation's number among those of its part
+  std::string key;   ///< weight_key
+  Shape shape;
+};
+std::vector<NamedWeight> named_weights(const Network& net, const std::string& part);
+
+/// Whether the part `from` is `part` or below it.
+bool is_within(const std::string& from, const std::string& part);
 
 /// Whether a weight of `role` that the part `from` emitted is of a group {"part", "role"} of `train.groups`: what a group
 /// leaves out is any.

@@ -2,6 +2,7 @@
 #include "espalier/network/operations.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace espalier {
 
@@ -9,6 +10,7 @@ Cost cost(const Layer& layer, const Network& net) {
   Cost out;
   for (const Weight& weight : layer.weights)
     (weight.role == "buffer" ? out.buffers : out.parameters) += elements(weight.shape);
+  if (layer.trained_from == Layer::never) out.frozen = out.parameters;
   const Operation& entry = operation(layer.op);
   if (entry.macs != nullptr) {
     std::vector<Shape> in;
@@ -22,19 +24,33 @@ Cost cost(const Layer& layer, const Network& net) {
 
 Cost cost(const Network& net) {
   Cost sum;
-  for (const Layer& layer : net.layers()) {
+  const std::vector<bool> fixed = fixed_layers(net, std::numeric_limits<int64_t>::max());
+  for (size_t i = 0; i < net.layers().size(); ++i) {
+    const Layer& layer = net.layers()[i];
     const Cost one = cost(layer, net);
     sum.parameters += one.parameters;
+    sum.frozen += one.frozen;
     sum.buffers += one.buffers;
     sum.macs += one.macs;
-    sum.activation_bytes += one.activation_bytes;
+    // What is frozen and has no gradient keeps nothing for it.
+    if (!fixed[i] || layer.trained_from != Layer::never) sum.activation_bytes += one.activation_bytes;
   }
   return sum;
 }
 
+bool is_within(const std::string& from, const std::string& part) { return from == part || from.starts_with(part + "/"); }
+
+std::vector<bool> fixed_layers(const Network& net, int64_t epoch) {
+  std::vector<bool> fixed;
+  for (const Layer& layer : net.layers())
+    fixed.push_back((layer.weights.empty() || layer.is_frozen(epoch)) &&
+                    std::ranges::all_of(layer.in, [&](int source) { return fixed[static_cast<size_t>(source)]; }));
+  return fixed;
+}
+
 bool in_group(const std::string& from, const std::string& role, const Json& group) {
   const std::string part = group.value("part", std::string());
-  if (!part.empty() && from != part && !from.starts_with(part + "/")) return false;
+  if (!part.empty() && !is_within(from, part)) return false;
   const Json roles = group.value("role", Json::array());
   return roles.empty() || std::find(roles.begin(), roles.end(), Json(role)) != roles.end();
 }

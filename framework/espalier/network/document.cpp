@@ -16,6 +16,7 @@ Json to_document(const Layer& layer) {
   if (!layer.set.empty()) out["set"] = layer.set;
   for (const Weight& weight : layer.weights) out["weights"].push_back(to_document(weight));
   if (layer.training_only) out["when"] = "training";
+  if (layer.trained_from != 0) out["trained_from"] = layer.trained_from;
   return out;
 }
 
@@ -82,6 +83,7 @@ Network Network::from_json(const Json& document) try {
       for (const int source : item.at("in").get<std::vector<int>>()) in.push_back({source});
       net.emit(op, in, set);
     }
+    net.layers_.back().trained_from = item.value("trained_from", int64_t{0});
     verify(net.layers_.back(), item);
   }
   net.path_.clear();

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace espalier {
 
 namespace {
@@ -111,6 +113,10 @@ Value Network::emit(const std::string& op, const std::vector<Value>& in, Json se
   }
   layers_.push_back(std::move(layer));
   return {static_cast<int>(layers_.size()) - 1};
+}
+
+void Network::freeze(size_t begin, size_t end, int64_t until) {
+  for (size_t i = begin; i < std::min(end, layers_.size()); ++i) layers_[i].trained_from = until;
 }
 
 Value Network::block(const Slot& slot, std::vector<Value> inputs) {

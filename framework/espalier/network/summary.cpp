@@ -65,8 +65,8 @@ std::string totals(const Network& net) {
   const auto line = [](const char* label, const std::string& value) { return fmt::format("{:<15}{}\n", label, value); };
   const int64_t all = sum.parameters + sum.buffers;
   return line("parameters", fmt::format("{} ({})", grouped(all), size(all))) +
-         line("trained", fmt::format("{} ({})", grouped(sum.parameters), size(sum.parameters))) +
-         line("not trained", fmt::format("{} ({})", grouped(sum.buffers), size(sum.buffers))) +
+         line("trained", fmt::format("{} ({})", grouped(sum.parameters - sum.frozen), size(sum.parameters - sum.frozen))) +
+         line("not trained", fmt::format("{} ({})", grouped(sum.buffers + sum.frozen), size(sum.buffers + sum.frozen))) +
          line("multiply-adds", grouped(sum.macs) + " a sample, forward") +
          line("activations", bytes(sum.activation_bytes) + " a sample, in training");
 }

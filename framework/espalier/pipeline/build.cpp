@@ -74,13 +74,38 @@ Value add_input(Network& net, const Column& column) {
   return net.input(column.name, shape, column.kind == ColumnKind::image ? "uint8" : "float32");
 }
 
+/// The first layer of a part of a node's block, which was emitted from layer `begin` on.
+size_t first_layer_of(const Network& net, const std::string& node, size_t begin, const std::string& part) {
+  std::vector<std::string> parts;
+  for (size_t i = begin; i < net.layers().size(); ++i) {
+    const std::string& from = net.layers()[i].from;
+    if (is_within(from, node + "/" + part)) return i;
+    const std::string first = from == node ? "" : from.substr(node.size() + 1, from.find('/', node.size() + 1) - node.size() - 1);
+    if (!first.empty() && (parts.empty() || parts.back() != first)) parts.push_back(first);
+  }
+  const std::string near = nearest(part, parts);
+  throw Error(Problem{.code = "E0218", .message = fmt::format("'{}' has no part '{}' to freeze below", node, part), .where = {},
+                      .hint = near.empty() ? "" : fmt::format("did you mean '{}'?", near), .notes = {"parts: " + join(parts)}});
+}
+
+/// Freezes what a node emitted since layer `begin`, as its `freeze` says.
+void freeze_block(Network& net, const std::string& node, size_t begin, const Json& freeze) {
+  if (freeze == false) return;
+  const bool parted = freeze.is_object() && freeze.contains("below");
+  const size_t end = parted ? first_layer_of(net, node, begin, freeze["below"].get<std::string>()) : net.layers().size();
+  net.freeze(begin, end, freeze.is_object() ? freeze.value("until", Layer::never) : Layer::never);
+}
+
 /// Emits one node and returns what comes out of it.
 Value emit_block(Network& net, const Pipeline& pipeline, const std::string& node, const Settings& settings, const Registry& registry,
                  const std::vector<Value>& inputs) {
   const std::string name = chosen_name(pipeline, node, settings);
   const Json own = settled(pipeline, pipeline.resolved.at("graph").at(node).at(name), node + "." + name, settings);
   const auto part = net.part(node);
-  return registry.block(name).build(net, own, inputs);
+  const size_t begin = net.layers().size();
+  const Value out = registry.block(name).build(net, own, inputs);
+  freeze_block(net, node, begin, settled(pipeline, pipeline.resolved.at("graph").at(node).value("freeze", Json(false)), node + ".freeze", settings));
+  return out;
 }
 
 void emit_head(Network& net, const Pipeline& pipeline, const std::string& node, const Settings& settings, const Registry& registry, Value x) {
@@ -183,7 +208,7 @@ double training_memory(const Network& network, int64_t batch) {
   constexpr double kBytes = 4.0;
   const Cost total = cost(network);
   return static_cast<double>(total.activation_bytes) * static_cast<double>(batch) +
-         kBytes * (kCopies * static_cast<double>(total.parameters) + static_cast<double>(total.buffers));
+         kBytes * (kCopies * static_cast<double>(total.parameters - total.frozen) + static_cast<double>(total.frozen + total.buffers));
 }
 
 }  // namespace espalier

@@ -202,6 +202,8 @@ void LayerReader::node_setting(const std::string& name, const std::string& kind,
     else store(path, member.value, true);
     return;
   }
+  const bool plain = !member.value.is_map() || member.value.find("tune") != nullptr || member.value.find("same") != nullptr;
+  if (kind == "block" && member.key == "freeze" && !plain) return freeze(path, member.value);
   const Declaration& common = kind == "block" ? common_block_settings() : common_head_settings();
   if (const SettingType* type = find_setting(common, member.key)) return setting(*type, path, path + ".", member.value);
   const Selection selection = selection_of(assignments_.find(name + "." + kind)->value);
@@ -246,6 +248,12 @@ void LayerReader::settings(const Declaration& declaration, const std::string& pr
               member, setting_names(declaration), prefix.substr(prefix.rfind('.') + 1));
     }
   }
+}
+
+/// A map of a file replaces what was there; a word of the command line sets one of its keys.
+void LayerReader::freeze(const std::string& path, const Tree& tree) {
+  if (!tree.as_path || assignments_.find(path) != nullptr) assignments_.remove(path);
+  settings(freeze_declaration(), path, tree, "freeze");
 }
 
 void LayerReader::groups(const Tree& tree) {

@@ -39,6 +39,7 @@ class LayerReader {
   void graph(const Tree& tree);
   void node(const std::string& name, const Member& member);
   void node_setting(const std::string& name, const std::string& kind, const Member& member);
+  void freeze(const std::string& path, const Tree& tree);
   void groups(const Tree& tree);
   void settings(const Declaration& declaration, const std::string& prefix, const Tree& tree, const std::string& owner);
   void setting(const SettingType& type, const std::string& path, const std::string& prefix, const Tree& tree);

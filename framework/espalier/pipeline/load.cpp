@@ -4,6 +4,7 @@
 #include "espalier/pipeline/layer.h"
 #include "espalier/pipeline/layers.h"
 #include "espalier/pipeline/objective.h"
+#include "espalier/pipeline/pretrained.h"
 #include "espalier/pipeline/resolve.h"
 #include "espalier/pipeline/sections.h"
 #include "espalier/spec/expression.h"
@@ -59,7 +60,8 @@ void check_groups(const Pipeline& pipeline, const Network& network, const Assign
 /// Builds the first configuration: clashes of shapes are told at the node that cannot be built. Returns its heads.
 std::vector<Output> build_first(Pipeline& pipeline, const Assignments& assignments, const Registry& registry, Problems& problems) {
   const Network network = build_network(pipeline, first_settings(pipeline.space), registry, [&](const std::string& node, const Error& error) {
-    const Leaf* at = assignments.find(node + ".block");
+    const bool of_freeze = error.problems().front().code == "E0218";
+    const Leaf* at = assignments.find(node + (of_freeze ? ".freeze.below" : ".block"));
     if (at == nullptr) at = assignments.find(node + ".head");
     for (Problem problem : error.problems()) {
       if (at != nullptr && problem.where.line == 0) problem.where = at->value.place.position();
@@ -67,6 +69,12 @@ std::vector<Output> build_first(Pipeline& pipeline, const Assignments& assignmen
     }
   });
   check_groups(pipeline, network, assignments, problems);
+  if (problems.empty())
+    find_pretrained(pipeline, first_settings(pipeline.space), network, [&](const std::string& node, Problem problem) {
+      const bool of_hash = problem.code == "E0214" && assignments.find(node + ".weights_sha256") != nullptr;
+      problem.where = assignments.find(node + (of_hash ? ".weights_sha256" : ".weights"))->value.place.position();
+      problems.add(std::move(problem));
+    });
   return network.outputs();
 }
 

@@ -2,6 +2,7 @@
 
 #include "espalier/pipeline/layer.h"
 #include "espalier/pipeline/scalars.h"
+#include "espalier/pipeline/sections.h"
 #include "espalier/spec/units.h"
 
 #include <fmt/format.h>
@@ -91,8 +92,10 @@ Json Resolver::node(const std::string& name, bool free) {
   const bool inner = is_free(name, free);
   const SettingType type{.name = kind, .type = Type::choice, .fallback = {}, .domain = {}, .doc = {}, .options = {}, .kind = kind};
   const Json picked = choice(type, name + "." + kind, name + ".", inner, {});
+  if (is_block) find_weights(name);
   Json out = settings(is_block ? common_block_settings() : common_head_settings(), name, inner, {}, Json::object());
-  if (is_block) refuse_unavailable(name);
+  if (is_block && assignments_.any_below(name + ".freeze"))
+    out["freeze"] = settings(freeze_declaration(), name + ".freeze", false, {}, Json::object());
   if (!picked.is_object() || picked.empty() || picked.contains("same")) return out;
   if (const auto tune = picked.find("tune"); tune != picked.end()) {
     // The order of the file, which a JSON object does not keep.
@@ -108,13 +111,19 @@ Json Resolver::node(const std::string& name, bool free) {
   return out;
 }
 
-/// What the grammar has and this version does not is refused rather than passed over.
-void Resolver::refuse_unavailable(const std::string& name) {
-  for (const auto& [key, harmless] : {std::pair("weights", "none"), std::pair("freeze", "false")}) {
-    const Leaf* leaf = assignments_.find(name + "." + key);
-    if (leaf != nullptr && leaf->value.text != harmless)
-      problems_.add("E0208", fmt::format("{}.{} is not available in this version: only '{}' is", name, key, harmless), leaf->value.place);
-  }
+/// Paths are relative to the file that holds them; from here on, to the pipeline's folder.
+void Resolver::find_weights(const std::string& name) {
+  Leaf* leaf = assignments_.edit(name + ".weights");
+  if (leaf == nullptr) return;
+  const std::filesystem::path folder = std::filesystem::absolute(pipeline_.data.pipeline_folder / "").lexically_normal();
+  const auto rebase = [&](Tree& tree) {
+    if (!tree.is_scalar() || tree.text.empty() || tree.text == "none" || std::filesystem::path(tree.text).is_absolute()) return;
+    tree.text = path_at(tree.text, tree.place).lexically_relative(folder).string();
+  };
+  rebase(leaf->value);
+  for (Member& member : leaf->value.members)
+    if (member.key == "tune")
+      for (Tree& item : member.value.items) rebase(item);
 }
 
 Json Resolver::settings(const Declaration& declaration, const std::string& prefix, bool free, const Gate& gate, const Json& defaults) {

@@ -53,7 +53,7 @@ class Resolver {
   bool is_free(const std::string& scope, bool free);
   const Leaf* use(const std::string& path);
   void check_ties();
-  void refuse_unavailable(const std::string& node);
+  void find_weights(const std::string& node);
 
   const Catalogue& catalogue_;
   Assignments& assignments_;

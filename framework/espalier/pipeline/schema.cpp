@@ -78,6 +78,7 @@ Json node_schema(const Catalogue& catalogue) {
       const Declaration& own = *catalogue.find(kind, name);
       all.insert(all.end(), own.begin(), own.end());
       Json node = settings_schema(all);
+      if (kind == "block") node["properties"]["freeze"]["anyOf"].push_back(settings_schema(freeze_declaration()));
       for (const auto& [other, schema] : names.items())
         if (!node["properties"].contains(other)) node["properties"][other] = schema;
       node["properties"][kind] = {{"const", name}};
@@ -86,6 +87,7 @@ Json node_schema(const Catalogue& catalogue) {
       cases.push_back(node);
     }
     Json searched = settings_schema(kind == "block" ? common_block_settings() : common_head_settings());
+    if (kind == "block") searched["properties"]["freeze"]["anyOf"].push_back(settings_schema(freeze_declaration()));
     for (const auto& [other, schema] : names.items()) searched["properties"][other] = schema;
     searched["properties"][kind] = {{"allOf", Json::array({Json{{"type", "object"}}, reference("any." + kind)})}};
     searched["properties"]["from"] = from;

@@ -206,11 +206,22 @@ const Declaration& scale_declaration() {
 
 const Declaration& common_block_settings() {
   static const Declaration kCommon = {
-      word("weights", "none", {}, "path of a safetensors file, or none"),
-      // Without a domain: `tune: all` leaves alone what no version can do yet.
-      {.name = "freeze", .type = Type::boolean, .fallback = false, .domain = {}, .doc = "keep the weights as they are"},
+      word("weights", "none", {}, "path of a safetensors file to begin with, or none"),
+      word("weights_sha256", Json(), {}, "of that file; another one is refused"),
+      // Without a domain: `tune: all` would freeze what nothing was loaded into.
+      {.name = "freeze", .type = Type::boolean, .fallback = false, .domain = {},
+       .doc = "keep the weights as they are and evaluate: true, false or {below: PART, until: EPOCH}"},
   };
   return kCommon;
+}
+
+const Declaration& freeze_declaration() {
+  static const Declaration kFreeze = {
+      word("below", Json(), {}, "only what comes before this part of the block; default: all of it"),
+      {.name = "until", .type = Type::integer, .fallback = {}, .domain = legal(0, kHuge),
+       .doc = "the first epoch in which it is trained, counted from 0; default: never"},
+  };
+  return kFreeze;
 }
 
 const Declaration& common_head_settings() {

@@ -35,6 +35,9 @@ const Declaration& train_declaration();
 const Declaration& group_declaration();
 const Declaration& scale_declaration();
 
+/// What `freeze` of a block takes where it is a map.
+const Declaration& freeze_declaration();
+
 /// The settings that every block has beside its own, and those of every head.
 const Declaration& common_block_settings();
 const Declaration& common_head_settings();

@@ -1,5 +1,6 @@
 #include "espalier/network/analysis.h"
 #include "espalier/pipeline/build.h"
+#include "espalier/pipeline/pretrained.h"
 #include "espalier/spec/expression.h"
 
 #include <fmt/format.h>
@@ -99,7 +100,7 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
   const std::string weight = train.value("sample_weight", std::string("none"));
   train.erase("sample_weight");
   if (weight != "none") columns["sample_weight"] = weight;
-  return {{"format", 1},
+  Json document = {{"format", 1},
           {"study", study},
           {"number", number},
           {"settings", Json(settings)},
@@ -108,6 +109,9 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
           {"train", train},
           {"objective", {{"metric", pipeline.search.objective.metric}, {"maximize", pipeline.search.objective.maximize}}},
           {"seeds", seeds}};
+  if (const std::vector<Pretrained> pretrained = find_pretrained(pipeline, settings, network); !pretrained.empty())
+    document["pretrained"] = to_document(pretrained);
+  return document;
 }
 
 bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry) {

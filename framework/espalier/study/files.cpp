@@ -1,6 +1,7 @@
 #include "espalier/study/files.h"
 
 #include "espalier/error.h"
+#include "espalier/pipeline/pretrained.h"
 
 #include <fmt/format.h>
 
@@ -140,8 +141,9 @@ Json lock_document(const Pipeline& pipeline, const Registry& registry, const Pre
   Json plugins = Json::object();
   for (const Provided& provided : registry.provided())
     if (words.contains(provided.name)) plugins[provided.library.filename().string()] = provided.library_sha256;
-  return {{"format", 1}, {"sdk", kApiVersion}, {"plugins", plugins},
-          {"data", {{"cache", data.key}, {"splits", data.splits_key}}}};
+  Json lock = {{"format", 1}, {"sdk", kApiVersion}, {"plugins", plugins}, {"data", {{"cache", data.key}, {"splits", data.splits_key}}}};
+  if (const Json weights = weights_hashes(pipeline); !weights.empty()) lock["weights"] = weights;
+  return lock;
 }
 
 std::string processor_name() {

@@ -1,0 +1,27 @@
+#include "espalier/engine/pretrained.h"
+
+#include "espalier/data/hash.h"
+#include "espalier/engine/checkpoint.h"
+#include "espalier/error.h"
+
+#include <algorithm>
+
+namespace espalier::engine {
+
+void load_pretrained(const Json& trial, Weights& weights) {
+  const Json all = trial.value("pretrained", Json::array());
+  for (const Json& one : all) {
+    const std::string file = one.at("file").get<std::string>();
+    require(sha256_of_file(file) == one.at("sha256").get<std::string>(), "E2093", file + " is not the file that the trial was planned with");
+    const TensorFile content = read_tensors(file);
+    for (const auto& [key, name] : one.at("tensors").items()) {
+      const auto found = content.tensors.find(name.get<std::string>());
+      at::Tensor to = weights.get(key);
+      require(found != content.tensors.end() && to.defined() && found->second.shape == Shape(to.sizes().begin(), to.sizes().end()), "E0420",
+              file + " has no tensor '" + name.get<std::string>() + "' that fits weight " + key);
+      std::ranges::copy(found->second.values, to.data_ptr<float>());
+    }
+  }
+}
+
+}  // namespace espalier::engine
