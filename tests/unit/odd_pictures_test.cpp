@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kExample = fs::path(__FILE__).parent_path().parent_path().parent_path() / "plugins/readers/image_folder/example/pictures";
+const fs::path kExample = fs::path(ESPALIER_SOURCE) / "plugins/readers/image_folder/example/pictures";
 
 std::unique_ptr<Samples> open_folder(const fs::path& folder) {
   const ReaderType* reader = reader_of_plugin("image_folder");

@@ -223,10 +223,11 @@ std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<in
     return mixtures[from];
   };
   for (const Step& step : steps(wanted, randomness)) {
-    const at::AutoGradMode gradients(at::GradMode::is_enabled() && !step.fixed);
     Values in;
     for (const size_t from : step.in) in.push_back(gives_pixels_[step.layer] ? values[from] : leaving(from));
     for (const size_t from : step.last) values[from] = mixtures[from] = at::Tensor();
+    const bool asked = std::ranges::any_of(in, [](const at::Tensor& x) { return x.requires_grad(); });
+    const at::AutoGradMode gradients(at::GradMode::is_enabled() && (!step.fixed || asked));
     if (clock != nullptr) clock->forward_begins();
     try {
       values[step.layer] = execute(step, in, inputs, step.frozen ? nullptr : randomness);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <ranges>
 #include <set>
 
 namespace espalier {
@@ -25,7 +26,7 @@ std::string first_part(const std::string& name) {
 std::string shown_part(const std::string& part) { return part.empty() ? "the block itself" : part; }
 
 std::filesystem::path absolute_path(const Pipeline& pipeline, const std::string& text) {
-  return (std::filesystem::absolute(pipeline.data.pipeline_folder) / text).lexically_normal();
+  return (std::filesystem::current_path() / pipeline.data.pipeline_folder / text).lexically_normal();
 }
 
 /// {"mean", "std", "size", "interpolation"} of a file's metadata, or null.
@@ -196,7 +197,7 @@ Json weights_hashes(const Pipeline& pipeline) {
   const auto add = [&](const Json& path) {
     if (path.is_string() && path != "none") out[path.get<std::string>()] = sha256_of_file(absolute_path(pipeline, path.get<std::string>()));
   };
-  for (const Json& node : pipeline.resolved.at("graph")) {
+  for (const Json& node : pipeline.resolved.value("graph", Json::object()).get<std::map<std::string, Json>>() | std::views::values) {
     const Json weights = node.value("weights", Json());
     add(weights);
     if (weights.is_object() && weights.contains("tune"))

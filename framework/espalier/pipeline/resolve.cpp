@@ -115,7 +115,7 @@ Json Resolver::node(const std::string& name, bool free) {
 void Resolver::find_weights(const std::string& name) {
   Leaf* leaf = assignments_.edit(name + ".weights");
   if (leaf == nullptr) return;
-  const std::filesystem::path folder = std::filesystem::absolute(pipeline_.data.pipeline_folder / "").lexically_normal();
+  const std::filesystem::path folder = (std::filesystem::current_path() / pipeline_.data.pipeline_folder / "").lexically_normal();
   const auto rebase = [&](Tree& tree) {
     if (!tree.is_scalar() || tree.text.empty() || tree.text == "none" || std::filesystem::path(tree.text).is_absolute()) return;
     tree.text = path_at(tree.text, tree.place).lexically_relative(folder).string();
