@@ -164,3 +164,34 @@ TEST_CASE("normalizations and scales of numbers are those of the training split"
   const double mse = evaluated.at("baseline").at("mse").get<double>();
   CHECK(evaluated.at("train_r2").get<double>() == Approx(1.0 - evaluated.at("train_mse").get<double>() / mse).epsilon(1e-4));
 }
+
+TEST_CASE("a profile tells the time of every layer, and its parts are no longer than the whole") {
+  const TemporaryFolder folder;
+  Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true), folder.path() / "a");
+  job["do"] = "profile";
+  job["steps"] = 3;
+  const Outcome outcome = run_trainer(job, folder.path() / "a");
+  REQUIRE(outcome.exit_code == 0);
+  const Json done = outcome.last("done").at("done");
+  CHECK(done.at("steps") == 3);
+  double forward = 0.0;
+  double backward = 0.0;
+  size_t convolutions = 0;
+  const Json& layers = done.at("layers");
+  for (const Json& layer : layers) {
+    forward += layer.at("forward").get<double>();
+    backward += layer.at("backward").get<double>();
+    if (layer.at("op") != "conv") continue;
+    ++convolutions;
+    CHECK(layer.at("forward").get<double>() > 0.0);
+    CHECK(layer.at("backward").get<double>() > 0.0);
+    CHECK(layer.at("macs").get<double>() > 0.0);
+  }
+  CHECK(convolutions > 0);
+  const Json& phases = done.at("phases");
+  CHECK(forward <= phases.at("forward").get<double>());
+  CHECK(backward <= phases.at("backward").get<double>());
+  double sum = 0.0;
+  for (const char* phase : {"data", "forward", "loss", "backward", "optimizer"}) sum += phases.at(phase).get<double>();
+  CHECK(done.at("step").get<double>() == Approx(sum));
+}
