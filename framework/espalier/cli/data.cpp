@@ -18,10 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-FindReader readers_of(const Registry& registry) {
-  return [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); };
-}
-
 int ls(const Call& call) {
   Json out = Json::array();
   Table table{.headers = {"data set", "what it is", "here"}};

@@ -20,10 +20,6 @@ namespace espalier::cli {
 
 namespace {
 
-FindReader readers_of(const Registry& registry) {
-  return [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); };
-}
-
 void print_notes(const Pipeline& pipeline) {
   for (const std::string& note : pipeline.notes) fmt::print(stderr, "note: {}\n", note);
 }

@@ -59,8 +59,7 @@ int profile(const Call& call) {
   const int64_t steps = steps_of(call);
   const Registry registry = scan_registry(call);
   const Pipeline pipeline = load(call, registry);
-  const Preparation preparation =
-      prepare_data(pipeline.data, [&](const std::string& name) -> const ReaderType& { return registry.reader(name); });
+  const Preparation preparation = prepare_data(pipeline.data, readers_of(registry));
   const Json trial = trial_document(pipeline, first_settings(pipeline.space), registry, preparation, "", 0);
   const TemporaryFolder scratch;
   Json found = ask_trainer("profile", trial, "", {{"steps", steps}}, scratch.path());

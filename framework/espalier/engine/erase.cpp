@@ -14,8 +14,9 @@ struct Rectangle {
 
 /// A side at a random place of an extent: its middle anywhere (`clipped`), or all of it inside.
 std::pair<int64_t, int64_t> placed(int64_t side, int64_t extent, bool clipped, Random& random) {
-  const int64_t begin = clipped ? random.below(extent) - side / 2 : random.below(extent - side + 1);
-  return {std::max<int64_t>(begin, 0), std::min(begin + side, extent)};
+  if (clipped) return clipped_window(side, extent, random);
+  const int64_t begin = random.below(extent - side + 1);
+  return {begin, begin + side};
 }
 
 Rectangle rectangle(const Json& set, const Extents& extents, Random& random) {
@@ -43,17 +44,18 @@ at::Tensor random_erase(const Json& set, const at::Tensor& x, const PixelScale& 
   const Extents extents = extents_of(x);
   const double probability = set.value("probability", 1.0);
   const std::string fill = set.value("fill", std::string("mean"));
+  const bool mean = fill == "mean", noise = fill == "noise";
   const auto channels = static_cast<size_t>(extents.channels);
   return each_picture(x, random, [&](const float* from, float* to, Random& own, int64_t) {
     std::memcpy(to, from, static_cast<size_t>(extents.values()) * sizeof(float));
     if (own.uniform() >= probability) return;
     const Rectangle hole = rectangle(set, extents, own);
-    const std::vector<double> colour = fill == "mean" ? channel_means(from, extents) : std::vector<double>(channels);
+    const std::vector<double> colour = mean ? channel_means(from, extents) : std::vector<double>(channels);
     for (int64_t y = hole.top; y < hole.bottom; ++y)
       for (int64_t i = hole.left; i < hole.right; ++i) {
         float* pixel = to + (y * extents.width + i) * extents.channels;
         for (size_t c = 0; c < channels; ++c)
-          pixel[c] = fill == "noise" ? scale.black[c] + (scale.white[c] - scale.black[c]) * static_cast<float>(own.uniform()) : static_cast<float>(colour[c]);
+          pixel[c] = noise ? scale.black[c] + (scale.white[c] - scale.black[c]) * static_cast<float>(own.uniform()) : static_cast<float>(colour[c]);
       }
   });
 }

@@ -28,6 +28,24 @@ using Bytes = uint8_t __attribute__((vector_size(8)));
 
 ESPALIER_INLINE Lanes all(float value) { return Lanes{} + value; }
 
+ESPALIER_INLINE Bits bits_of(const Lanes& lanes) {
+  Bits bits;
+  std::memcpy(&bits, &lanes, sizeof bits);
+  return bits;
+}
+
+ESPALIER_INLINE Lanes lanes_of(const Bits& bits) {
+  Lanes lanes;
+  std::memcpy(&lanes, &bits, sizeof lanes);
+  return lanes;
+}
+
+/// The upper halves are what is nearest in bfloat16, ties to even.
+ESPALIER_INLINE Bits rounded(const Lanes& lanes) {
+  const Bits bits = bits_of(lanes);
+  return bits + 0x7fffU + ((bits >> 16) & 1U);
+}
+
 ESPALIER_INLINE Lanes load(const float* from) {
   Lanes lanes;
   std::memcpy(&lanes, from, sizeof lanes);
@@ -37,19 +55,13 @@ ESPALIER_INLINE Lanes load(const float* from) {
 ESPALIER_INLINE Lanes load(const c10::BFloat16* from) {
   Halves halves;
   std::memcpy(&halves, from, sizeof halves);
-  const Bits bits = __builtin_convertvector(halves, Bits) << 16;
-  Lanes lanes;
-  std::memcpy(&lanes, &bits, sizeof lanes);
-  return lanes;
+  return lanes_of(__builtin_convertvector(halves, Bits) << 16);
 }
 
 ESPALIER_INLINE void store(float* to, const Lanes& lanes) { std::memcpy(to, &lanes, sizeof lanes); }
 
-/// Rounds to the nearest, ties to even.
 ESPALIER_INLINE void store(c10::BFloat16* to, const Lanes& lanes) {
-  Bits bits;
-  std::memcpy(&bits, &lanes, sizeof bits);
-  const Halves halves = __builtin_convertvector((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16, Halves);
+  const Halves halves = __builtin_convertvector(rounded(lanes) >> 16, Halves);
   std::memcpy(to, &halves, sizeof halves);
 }
 
@@ -91,18 +103,6 @@ struct Pair {
 
 constexpr int64_t kPair = 2 * kLanes;
 
-ESPALIER_INLINE Bits bits_of(const Lanes& lanes) {
-  Bits bits;
-  std::memcpy(&bits, &lanes, sizeof bits);
-  return bits;
-}
-
-ESPALIER_INLINE Lanes lanes_of(const Bits& bits) {
-  Lanes lanes;
-  std::memcpy(&lanes, &bits, sizeof lanes);
-  return lanes;
-}
-
 ESPALIER_INLINE Pair load_pair(const float* from) { return {load(from), load(from + kLanes)}; }
 
 ESPALIER_INLINE Bits load_words(const void* from) {
@@ -119,11 +119,6 @@ ESPALIER_INLINE Pair load_pair(const c10::BFloat16* from) {
 ESPALIER_INLINE void store_pair(float* to, const Pair& pair) {
   store(to, pair.a);
   store(to + kLanes, pair.b);
-}
-
-ESPALIER_INLINE Bits rounded(const Lanes& lanes) {
-  const Bits bits = bits_of(lanes);
-  return bits + 0x7fffU + ((bits >> 16) & 1U);
 }
 
 ESPALIER_INLINE void store_pair(c10::BFloat16* to, const Pair& pair) {

@@ -45,8 +45,10 @@ Value top(const Answers& answers, int64_t places) {
 }
 
 /// Mean over the classes that are true or said of some sample; labels count all.
-Value macro(const at::Tensor& values, const ByClass& classes, const Answers& answers) {
+Value macro(at::Tensor ByClass::*score, const Answers& answers) {
   if (answers.truth.numel() == 0) return std::nullopt;
+  const ByClass classes = by_class(answers);
+  const at::Tensor& values = classes.*score;
   return mean_of(of_classes(answers) ? values.masked_select((classes.samples + classes.answers).gt(0)) : values);
 }
 
@@ -127,9 +129,9 @@ Value class_metric(const std::string& name, const Answers& answers) {
   if (name == "accuracy") return accuracy(answers);
   if (name == "auc") return auc(answers);
   if (name == "log_loss") return log_loss(answers);
-  if (name == "precision") return macro(by_class(answers).precision, by_class(answers), answers);
-  if (name == "recall") return macro(by_class(answers).recall, by_class(answers), answers);
-  if (name == "f1") return macro(by_class(answers).f1, by_class(answers), answers);
+  if (name == "precision") return macro(&ByClass::precision, answers);
+  if (name == "recall") return macro(&ByClass::recall, answers);
+  if (name == "f1") return macro(&ByClass::f1, answers);
   if (name == "exact_match" && answers.kind == Answer::labels) return exact_match(answers);
   if (name == "calibration_error" && of_classes(answers)) return calibration_error(answers);
   const int64_t places = places_of(name);

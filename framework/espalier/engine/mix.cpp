@@ -1,5 +1,6 @@
 #include "espalier/engine/mix.h"
 
+#include "espalier/engine/pixels.h"
 #include "espalier/error.h"
 
 #include <boost/math/distributions/beta.hpp>
@@ -18,12 +19,11 @@ double drawn_share(double alpha, Random& random) {
   return boost::math::quantile(boost::math::beta_distribution<double>(alpha, alpha), level);
 }
 
-/// A window of whole pixels about a random middle; what is outside the picture is lost.
+/// A window of whole pixels about a random middle, as fractions of the extent.
 std::pair<double, double> placed(double side, int64_t extent, Random& random) {
-  const auto pixels = std::llround(side * static_cast<double>(extent));
-  const int64_t begin = random.below(extent) - pixels / 2;
-  const auto fraction = [&](int64_t at) { return static_cast<double>(std::clamp<int64_t>(at, 0, extent)) / static_cast<double>(extent); };
-  return {fraction(begin), fraction(begin + pixels)};
+  const auto whole = static_cast<double>(extent);
+  const auto [begin, end] = clipped_window(std::llround(side * whole), extent, random);
+  return {static_cast<double>(begin) / whole, static_cast<double>(end) / whole};
 }
 
 int64_t pixel(double fraction, int64_t extent) { return std::llround(fraction * static_cast<double>(extent)); }

@@ -1,5 +1,7 @@
 #include "espalier/engine/pixels.h"
 
+#include <algorithm>
+
 namespace espalier::engine {
 
 PixelScale byte_scale(int64_t channels) {
@@ -27,6 +29,11 @@ PixelScale pixel_scale(const Network& net, const Weights& weights, int layer) {
     scale.white[c] = static_cast<float>(before.white[source] * factor + offset);
   }
   return scale;
+}
+
+std::pair<int64_t, int64_t> clipped_window(int64_t side, int64_t extent, Random& random) {
+  const int64_t begin = random.below(extent) - side / 2;
+  return {std::max<int64_t>(begin, 0), std::min(begin + side, extent)};
 }
 
 std::vector<double> channel_means(const float* picture, const Extents& extents) {

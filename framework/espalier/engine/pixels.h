@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace espalier::engine {
@@ -53,6 +54,9 @@ at::Tensor each_picture(const at::Tensor& x, Random& random, const Use& use) {
   });
   return to.to(x.scalar_type());
 }
+
+/// Where a side of pixels about a random middle of an extent begins and ends; what is outside is lost.
+std::pair<int64_t, int64_t> clipped_window(int64_t side, int64_t extent, Random& random);
 
 /// Even between -most and most.
 inline double either_way(double most, Random& random) { return most * (2.0 * random.uniform() - 1.0); }

@@ -180,7 +180,7 @@ at::Tensor Session::loss(const std::vector<at::Tensor>& values, const Targets& t
 }
 
 std::string Session::metric_name(const Output& output, const std::string& prefix, const std::string& metric) const {
-  return net_.outputs().size() == 1 ? prefix + metric : output.head + "." + prefix + metric;
+  return score_name(output.head, net_.outputs().size(), prefix, metric);
 }
 
 std::vector<HeadScores> Session::epoch_scores() const {

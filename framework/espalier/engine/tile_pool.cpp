@@ -1,6 +1,7 @@
 #include "espalier/engine/tile_pool.h"
 
 #include "espalier/engine/lanes.h"
+#include "espalier/engine/pixels.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -14,12 +15,6 @@ namespace espalier::engine {
 
 namespace {
 
-struct Extent {
-  int64_t height;
-  int64_t width;
-  int64_t channels;
-};
-
 /// A tile: the rows and columns of it that lie on the picture, half-open, and the number of its corner, from which positions
 /// within it count, inside the picture or not.
 struct Tile {
@@ -27,11 +22,11 @@ struct Tile {
   int64_t corner;
 };
 
-ESPALIER_INLINE Tile tile_at(int64_t row, int64_t column, const Tiles& tiles, const Extent& extent) {
+ESPALIER_INLINE Tile tile_at(int64_t row, int64_t column, const Tiles& tiles, const Extents& extents) {
   const int64_t y = row * tiles.kernel - tiles.rows_before;
   const int64_t x = column * tiles.kernel - tiles.columns_before;
-  return {.top = std::max<int64_t>(y, 0), .bottom = std::min(y + tiles.kernel, extent.height), .left = std::max<int64_t>(x, 0),
-          .right = std::min(x + tiles.kernel, extent.width), .corner = y * tiles.kernel + x};
+  return {.top = std::max<int64_t>(y, 0), .bottom = std::min(y + tiles.kernel, extents.height), .left = std::max<int64_t>(x, 0),
+          .right = std::min(x + tiles.kernel, extents.width), .corner = y * tiles.kernel + x};
 }
 
 /// The largest values so far, and their positions within the tile.
@@ -87,11 +82,11 @@ struct UptoEight {
 
 /// Calls `visit(offset of the pixel, its position in every lane)` for the pixels of a tile.
 template <class Visit>
-ESPALIER_INLINE void over_pixels(const Tile& tile, const Tiles& tiles, const Extent& extent, const Visit& visit) {
+ESPALIER_INLINE void over_pixels(const Tile& tile, const Tiles& tiles, const Extents& extents, const Visit& visit) {
   for (int64_t y = tile.top; y < tile.bottom; ++y) {
     Bits position = Bits{} + static_cast<uint32_t>(y * tiles.kernel + tile.left - tile.corner);
     for (int64_t x = tile.left; x < tile.right; ++x) {
-      visit((y * extent.width + x) * extent.channels, position);
+      visit((y * extents.width + x) * extents.channels, position);
       position = position + 1U;
     }
   }
@@ -99,29 +94,29 @@ ESPALIER_INLINE void over_pixels(const Tile& tile, const Tiles& tiles, const Ext
 
 template <class Access, class T>
 ESPALIER_INLINE void forward_channels(const T* x, T* y, uint8_t* positions, int64_t count, const Tile& tile, const Tiles& tiles,
-                                      const Extent& extent) {
+                                      const Extents& extents) {
   Access best;
-  over_pixels(tile, tiles, extent, [&](int64_t at, const Bits& position) { best.meet(x + at, position, count); });
+  over_pixels(tile, tiles, extents, [&](int64_t at, const Bits& position) { best.meet(x + at, position, count); });
   best.put(y, positions, count);
 }
 
 /// One row of tiles of one picture.
 template <class T>
-ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extent& extent) {
+ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extents& extents) {
   for (int64_t column = 0; column < tiles.width; ++column) {
-    const Tile tile = tile_at(row, column, tiles, extent);
-    const int64_t at = column * extent.channels;
+    const Tile tile = tile_at(row, column, tiles, extents);
+    const int64_t at = column * extents.channels;
     int64_t c = 0;
-    for (; c + kPair <= extent.channels; c += kPair)
-      forward_channels<Sixteen<T>>(x + c, y + at + c, positions + at + c, kPair, tile, tiles, extent);
-    for (; c < extent.channels; c += kLanes)
-      forward_channels<UptoEight<T>>(x + c, y + at + c, positions + at + c, std::min(kLanes, extent.channels - c), tile, tiles, extent);
+    for (; c + kPair <= extents.channels; c += kPair)
+      forward_channels<Sixteen<T>>(x + c, y + at + c, positions + at + c, kPair, tile, tiles, extents);
+    for (; c < extents.channels; c += kLanes)
+      forward_channels<UptoEight<T>>(x + c, y + at + c, positions + at + c, std::min(kLanes, extents.channels - c), tile, tiles, extents);
   }
 }
 
 /// Gradients of sixteen channels go to the pixels that won.
 ESPALIER_INLINE void backward_sixteen(const float* dy, const uint8_t* positions, float* dx, const Tile& tile, const Tiles& tiles,
-                                      const Extent& extent) {
+                                      const Extents& extents) {
   const Pair gradient = load_pair(dy);
   Bytes low;
   Bytes high;
@@ -129,20 +124,20 @@ ESPALIER_INLINE void backward_sixteen(const float* dy, const uint8_t* positions,
   std::memcpy(&high, positions + kLanes, sizeof high);
   const Bits first = __builtin_convertvector(low, Bits);
   const Bits second = __builtin_convertvector(high, Bits);
-  over_pixels(tile, tiles, extent, [&](int64_t at, const Bits& position) {
+  over_pixels(tile, tiles, extents, [&](int64_t at, const Bits& position) {
     store_pair(dx + at, {first == position ? gradient.a : Lanes{}, second == position ? gradient.b : Lanes{}});
   });
 }
 
 ESPALIER_INLINE void backward_sixteen(const c10::BFloat16* dy, const uint8_t* positions, c10::BFloat16* dx, const Tile& tile,
-                                      const Tiles& tiles, const Extent& extent) {
+                                      const Tiles& tiles, const Extents& extents) {
   const Bits gradient = load_words(dy);
   Halves both;
   std::memcpy(&both, positions, sizeof both);
   const Bits place = __builtin_convertvector(both, Bits);
   const Bits first = place & 0xffU;
   const Bits second = place >> 8;
-  over_pixels(tile, tiles, extent, [&](int64_t at, const Bits& position) {
+  over_pixels(tile, tiles, extents, [&](int64_t at, const Bits& position) {
     const Bits low = first == position ? Bits{} + 0xffffU : Bits{};
     const Bits high = second == position ? Bits{} + 0xffff0000U : Bits{};
     const Bits words = gradient & (low | high);
@@ -152,33 +147,33 @@ ESPALIER_INLINE void backward_sixteen(const c10::BFloat16* dy, const uint8_t* po
 
 template <class T>
 ESPALIER_INLINE void backward_some(const T* dy, const uint8_t* positions, T* dx, int64_t count, const Tile& tile, const Tiles& tiles,
-                                   const Extent& extent) {
+                                   const Extents& extents) {
   const Lanes gradient = load_upto(dy, count);
   Bytes bytes = {};
   std::memcpy(&bytes, positions, static_cast<size_t>(count));
   const Bits place = __builtin_convertvector(bytes, Bits);
-  over_pixels(tile, tiles, extent,
+  over_pixels(tile, tiles, extents,
               [&](int64_t at, const Bits& position) { store_upto(dx + at, place == position ? gradient : Lanes{}, count); });
 }
 
 template <class T>
-ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extent& extent) {
+ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extents& extents) {
   for (int64_t column = 0; column < tiles.width; ++column) {
-    const Tile tile = tile_at(row, column, tiles, extent);
-    const int64_t at = column * extent.channels;
+    const Tile tile = tile_at(row, column, tiles, extents);
+    const int64_t at = column * extents.channels;
     int64_t c = 0;
-    for (; c + kPair <= extent.channels; c += kPair) backward_sixteen(dy + at + c, positions + at + c, dx + c, tile, tiles, extent);
-    for (; c < extent.channels; c += kLanes)
-      backward_some(dy + at + c, positions + at + c, dx + c, std::min(kLanes, extent.channels - c), tile, tiles, extent);
+    for (; c + kPair <= extents.channels; c += kPair) backward_sixteen(dy + at + c, positions + at + c, dx + c, tile, tiles, extents);
+    for (; c < extents.channels; c += kLanes)
+      backward_some(dy + at + c, positions + at + c, dx + c, std::min(kLanes, extents.channels - c), tile, tiles, extents);
   }
 }
 
 #define ESPALIER_POOL_KERNELS(T)                                                                                                 \
-  ESPALIER_KERNEL void forward(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extent& extent) {    \
-    forward_body(x, y, positions, row, tiles, extent);                                                                           \
+  ESPALIER_KERNEL void forward(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extents& extents) {    \
+    forward_body(x, y, positions, row, tiles, extents);                                                                           \
   }                                                                                                                              \
-  ESPALIER_KERNEL void backward(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extent& extent) { \
-    backward_body(dy, positions, dx, row, tiles, extent);                                                                        \
+  ESPALIER_KERNEL void backward(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extents& extents) { \
+    backward_body(dy, positions, dx, row, tiles, extents);                                                                        \
   }
 ESPALIER_POOL_KERNELS(float)
 ESPALIER_POOL_KERNELS(c10::BFloat16)
@@ -192,27 +187,25 @@ void for_rows(int64_t batch, const Tiles& tiles, const Work& work) {
   });
 }
 
-Extent extent_of(const at::Tensor& x) { return {.height = x.size(2), .width = x.size(3), .channels = x.size(1)}; }
-
 template <class T>
 void run_forward(const at::Tensor& x, const Tiles& tiles, at::Tensor& y, at::Tensor& positions) {
-  const Extent extent = extent_of(x);
-  const int64_t picture = extent.height * extent.width * extent.channels;
-  const int64_t row = tiles.width * extent.channels;
+  const Extents extents = extents_of(x);
+  const int64_t picture = extents.values();
+  const int64_t row = tiles.width * extents.channels;
   for_rows(x.size(0), tiles, [&](int64_t b, int64_t r) {
     const int64_t at = (b * tiles.height + r) * row;
-    forward(x.const_data_ptr<T>() + b * picture, y.data_ptr<T>() + at, positions.data_ptr<uint8_t>() + at, r, tiles, extent);
+    forward(x.const_data_ptr<T>() + b * picture, y.data_ptr<T>() + at, positions.data_ptr<uint8_t>() + at, r, tiles, extents);
   });
 }
 
 template <class T>
 void run_backward(const at::Tensor& dy, const at::Tensor& positions, const Tiles& tiles, at::Tensor& dx) {
-  const Extent extent = extent_of(dx);
-  const int64_t picture = extent.height * extent.width * extent.channels;
-  const int64_t row = tiles.width * extent.channels;
+  const Extents extents = extents_of(dx);
+  const int64_t picture = extents.values();
+  const int64_t row = tiles.width * extents.channels;
   for_rows(dx.size(0), tiles, [&](int64_t b, int64_t r) {
     const int64_t at = (b * tiles.height + r) * row;
-    backward(dy.const_data_ptr<T>() + at, positions.const_data_ptr<uint8_t>() + at, dx.data_ptr<T>() + b * picture, r, tiles, extent);
+    backward(dy.const_data_ptr<T>() + at, positions.const_data_ptr<uint8_t>() + at, dx.data_ptr<T>() + b * picture, r, tiles, extents);
   });
 }
 

@@ -1,10 +1,9 @@
 #include "espalier/engine/trainer.h"
 
 #include "espalier/engine/checkpoint.h"
-#include "espalier/engine/mix.h"
-#include "espalier/engine/optimizer.h"
 #include "espalier/engine/pretrained.h"
 #include "espalier/engine/schedule.h"
+#include "espalier/engine/stepper.h"
 #include "espalier/error.h"
 #include "espalier/random.h"
 
@@ -18,40 +17,6 @@
 namespace espalier::engine {
 
 namespace {
-
-/// How long a training is, in steps of the optimizer.
-struct Length {
-  int64_t batch = 0;
-  int64_t accumulate = 1;
-  int64_t steps_per_epoch = 1;
-  int64_t steps = 1;
-  int64_t epochs = 1;
-  int64_t patience = 0;  ///< 0: never ends early
-  double min_delta = 0.0;
-};
-
-Length length_of(const Json& train, int64_t rows) {
-  Length length;
-  length.batch = std::min(train.value("batch", int64_t{256}), rows);
-  length.accumulate = std::max<int64_t>(train.value("accumulate", int64_t{1}), 1);
-  // A last batch that is not full is left out, unless it is the only one.
-  length.steps_per_epoch = std::max<int64_t>(rows / length.batch / length.accumulate, 1);
-  length.accumulate = std::min(length.accumulate, rows / length.batch);
-  const Json& epochs = train.at("epochs");
-  double count = 1.0;
-  if (epochs.is_number()) {
-    count = epochs.get<double>();
-  } else if (epochs.contains("count")) {
-    count = epochs["count"].get<double>();
-  } else {
-    count = epochs.at("max").get<double>();
-    length.patience = epochs.value("patience", int64_t{0});
-    length.min_delta = epochs.value("min_delta", 0.0);
-  }
-  length.steps = std::max<int64_t>(std::llround(count * static_cast<double>(length.steps_per_epoch)), 1);
-  length.epochs = ceil_div(length.steps, length.steps_per_epoch);
-  return length;
-}
 
 /// All that a training carries from step to step beside weights and optimizer.
 struct Position {
@@ -131,7 +96,6 @@ class Training {
   void resume(const std::string& file);
   bool epoch();
   void step(std::span<const int64_t> order, int64_t index);
-  at::Tensor loss_of(const Batch& batch, Randomness& randomness, Random& mix);
   void follow_average(int64_t step);
   void finish_epoch(double seconds);
   void judge(const Json& metrics);
@@ -143,9 +107,9 @@ class Training {
   const Json settings_;
   std::filesystem::path folder_;
   Session session_;
-  Length length_;
-  Optimizer optimizer_;
-  Mixer mixer_;
+  Stepper stepper_;
+  const Length& length_;
+  Optimizer& optimizer_;
   Position position_;
   std::optional<Copies> average_;
   Copies best_;
@@ -161,13 +125,9 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       settings_(trial_.at("train")),
       folder_(job.at("attempt").at("write").get<std::string>()),
       session_(trial_, machine, channel),
-      length_(length_of(settings_, std::max<int64_t>(static_cast<int64_t>(session_.batches().splits().train.size()), 1))),
-      optimizer_(settings_.value("optimizer", Json{{"name", "sgd"}}),
-                 static_cast<int64_t>(session_.weights().parameters().size()),
-                 session_.weights().segments(settings_.value("groups", Json::array()), length_.steps_per_epoch)),
-      mixer_(settings_.value("mix", Json("none"))) {
-  if (session_.batches().splits().train.empty())
-    throw Failure{"data", "the training split", "it holds no row: look at the pipeline's split and take"};
+      stepper_(trial_, session_),
+      length_(stepper_.length()),
+      optimizer_(stepper_.optimizer()) {
   const Json average = settings_.value("average", Json{{"name", "none"}});
   const std::string averaging = average.is_object() ? average.value("name", std::string("none")) : "none";
   if (averaging == "ema") average_decay_ = average.value("decay", 0.999);
@@ -216,8 +176,7 @@ End Training::run() {
 /// False if it was asked to stop before the end of the epoch.
 bool Training::epoch() {
   const auto begin = std::chrono::steady_clock::now();
-  const std::vector<int64_t> order =
-      shuffled(session_.batches().splits().train, seed_of(trial_, "order"), position_.epochs_done);
+  const std::vector<int64_t> order = stepper_.order(position_.epochs_done);
   const int64_t before = position_.epochs_done * length_.steps_per_epoch;
   const int64_t steps = std::min(length_.steps_per_epoch, length_.steps - before);
   while (position_.step < steps) {
@@ -230,17 +189,6 @@ bool Training::epoch() {
   return true;
 }
 
-at::Tensor Training::loss_of(const Batch& batch, Randomness& randomness, Random& mix) {
-  const std::optional<Mixing> mixing = mixer_.draw(batch.inputs, mix);
-  randomness.mixing = mixing ? &*mixing : nullptr;
-  const std::vector<at::Tensor> values = session_.executor().run(batch.inputs, session_.output_layers(), &randomness);
-  randomness.mixing = nullptr;
-  const at::Tensor own = session_.loss(values, batch.targets, batch.importance);
-  if (!mixing) return own;
-  const at::Tensor importance = batch.importance.defined() ? partners_of(batch.importance, *mixing) : at::Tensor();
-  return mixed_loss(own, session_.loss(values, partners_of(batch.targets, *mixing), importance), *mixing);
-}
-
 void Training::step(std::span<const int64_t> order, int64_t index) {
   const int64_t global = position_.epochs_done * length_.steps_per_epoch + index;
   Randomness randomness = step_randomness(trial_, global, position_.epochs_done);
@@ -249,9 +197,10 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
   weights.clear_gradients();
   double loss_sum = 0.0;
   for (int64_t part = 0; part < length_.accumulate; ++part) {
-    const auto from = static_cast<size_t>((index * length_.accumulate + part) * length_.batch);
-    randomness.rows = order.subspan(from, static_cast<size_t>(length_.batch));
-    at::Tensor loss = loss_of(session_.batches().gather(randomness.rows), randomness, mix);
+    randomness.rows = stepper_.rows(order, index * length_.accumulate + part);
+    const Batch batch = session_.batches().gather(randomness.rows);
+    const Stepper::Pass pass = stepper_.forward(batch, randomness, mix);
+    at::Tensor loss = stepper_.loss(batch, pass);
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
     loss_sum += loss.item<double>();
     if (!std::isfinite(loss_sum))

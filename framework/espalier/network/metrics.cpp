@@ -52,6 +52,10 @@ const Metric* find_metric(const std::string& name) {
   return found == metrics().end() ? nullptr : &*found;
 }
 
+std::string score_name(const std::string& head, size_t heads, const std::string& split, const std::string& metric) {
+  return (heads == 1 ? "" : head + ".") + split + metric;
+}
+
 std::string bare_metric(const std::string& score) {
   const std::string name = score.substr(score.find('.') == std::string::npos ? 0 : score.find('.') + 1);
   for (const std::string split : {"val_", "test_", "train_"})

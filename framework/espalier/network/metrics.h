@@ -23,6 +23,8 @@ const Metric* find_metric(const std::string& name);
 /// The K of "top_K", else 0.
 int64_t places_of(const std::string& name);
 
+/// "val_accuracy", or "label.val_accuracy" where the network has several heads; `split` is "val_", "test_" or "train_".
+std::string score_name(const std::string& head, size_t heads, const std::string& split, const std::string& metric);
 /// "accuracy" of "label.val_accuracy": a score's name without its node and split.
 std::string bare_metric(const std::string& score);
 /// Whether more of a score is better; of what is no metric (losses, seconds) less is.

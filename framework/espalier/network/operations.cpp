@@ -188,7 +188,7 @@ std::vector<Operation> make_operations() {
   const Json window = {{"kernel", 2}, {"stride", 2}, {"padding", "valid"}};
   const Json required;
   std::vector<Operation> all = {
-      {.name = "input", .inputs_min = 0, .inputs_max = 0, .settings = {{"name", required}, {"type", required}}},
+      {.name = "input", .inputs_min = 0, .inputs_max = 0, .settings = {{"name", required}, {"type", required}}, .keeps_pixels = true},
       {.name = "conv",
        .settings =
            {{"filters", required}, {"kernel", 3}, {"stride", 1}, {"groups", 1}, {"padding", "same"}, {"bias", false},
@@ -211,15 +211,16 @@ std::vector<Operation> make_operations() {
       {.name = "normalize",
        .settings = {{"mean", Json::array()}, {"std", Json::array()}},
        .shape = normalize_shape,
-       .weights = normalize_weights},
-      {.name = "scale", .settings = {{"factor", required}, {"offset", 0.0}}, .shape = same_shape},
+       .weights = normalize_weights,
+       .keeps_pixels = true},
+      {.name = "scale", .settings = {{"factor", required}, {"offset", 0.0}}, .shape = same_shape, .keeps_pixels = true},
       {.name = "max_pool", .settings = window, .shape = pool_shape},
       {.name = "avg_pool", .settings = window, .shape = pool_shape},
       {.name = "global_avg_pool", .shape = global_pool_shape},
       {.name = "global_max_pool", .shape = global_pool_shape},
       {.name = "flatten", .shape = flatten_shape},
-      {.name = "resize", .settings = {{"height", required}, {"width", required}}, .shape = resize_shape},
-      {.name = "repeat_channels", .settings = {{"times", required}}, .shape = repeat_channels_shape},
+      {.name = "resize", .settings = {{"height", required}, {"width", required}}, .shape = resize_shape, .keeps_pixels = true},
+      {.name = "repeat_channels", .settings = {{"times", required}}, .shape = repeat_channels_shape, .keeps_pixels = true},
       {.name = "add", .inputs_min = 2, .inputs_max = SIZE_MAX, .shape = add_shape},
       {.name = "concat", .inputs_min = 2, .inputs_max = SIZE_MAX, .shape = concat_shape},
       {.name = "multiply", .inputs_min = 2, .inputs_max = 2, .shape = multiply_shape},
@@ -228,8 +229,6 @@ std::vector<Operation> make_operations() {
   };
   for (const char* name : {"relu", "relu6", "silu", "gelu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh"})
     all.push_back({.name = name, .shape = same_shape});
-  for (Operation& one : all)
-    one.keeps_pixels = one.name == "input" || one.name == "scale" || one.name == "normalize" || one.name == "resize" || one.name == "repeat_channels";
   std::ranges::copy(augmentation_operations(), std::back_inserter(all));
   return all;
 }

@@ -23,7 +23,7 @@ bool sketch(Pipeline& pipeline, const Assignments& assignments, const Registry& 
   if (source == nullptr) source = assignments.find("data.reader");
   if (source == nullptr) return false;
   try {
-    pipeline.sketch = sketch_data(pipeline.data, [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); });
+    pipeline.sketch = sketch_data(pipeline.data, readers_of(registry));
     return true;
   } catch (const Error& error) {
     for (Problem problem : error.problems()) {
@@ -110,6 +110,10 @@ void check_constraints(const Pipeline& pipeline, const Assignments& assignments,
 }
 
 }  // namespace
+
+FindReader readers_of(const Registry& registry) {
+  return [&registry](const std::string& name) -> const ReaderType& { return registry.reader(name); };
+}
 
 Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry) {
   Pipeline pipeline;

@@ -16,7 +16,7 @@ constexpr const char* kSumOfLosses = "val_loss";
 std::vector<std::string> objectives(const std::vector<Output>& heads) {
   std::vector<std::string> all = {kSumOfLosses};
   for (const Output& head : heads)
-    for (const std::string& name : metrics_of(head)) all.push_back(heads.size() == 1 ? "val_" + name : head.head + ".val_" + name);
+    for (const std::string& name : metrics_of(head)) all.push_back(score_name(head.head, heads.size(), "val_", name));
   return all;
 }
 
@@ -70,7 +70,7 @@ void settle_objective(Pipeline& pipeline, const std::vector<Output>& heads, cons
                                       objective.maximize ? "minimize" : "maximize", objective.metric), at);
     return;
   }
-  if (!owners.empty()) objective.metric = heads.size() == 1 ? "val_" + bare : owners.front() + ".val_" + bare;
+  if (!owners.empty()) objective.metric = score_name(owners.front(), heads.size(), "val_", bare);
   pipeline.resolved["search"]["objective"] = {{objective.maximize ? "maximize" : "minimize", objective.metric}};
 }
 

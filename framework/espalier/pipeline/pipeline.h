@@ -68,6 +68,9 @@ struct Pipeline {
   std::vector<std::string> order;            ///< node names, inputs first
 };
 
+/// The readers that are installed, as the data module asks for them.
+FindReader readers_of(const Registry& registry);
+
 /// Reads, merges, validates; builds the network of the first configuration so that shape clashes are found.
 /// Throws one Error with every problem found (law).
 Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry);

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <ranges>
 #include <set>
 
 namespace espalier {
@@ -197,7 +196,8 @@ Json weights_hashes(const Pipeline& pipeline) {
   const auto add = [&](const Json& path) {
     if (path.is_string() && path != "none") out[path.get<std::string>()] = sha256_of_file(absolute_path(pipeline, path.get<std::string>()));
   };
-  for (const Json& node : pipeline.resolved.value("graph", Json::object()).get<std::map<std::string, Json>>() | std::views::values) {
+  const Json graph = pipeline.resolved.value("graph", Json::object());
+  for (const Json& node : graph) {
     const Json weights = node.value("weights", Json());
     add(weights);
     if (weights.is_object() && weights.contains("tune"))

@@ -34,7 +34,7 @@ class Run {
 
   StudyResult run() {
     check_identity();
-    data_ = prepare_data(pipeline_.data, [this](const std::string& name) -> const ReaderType& { return registry_.reader(name); },
+    data_ = prepare_data(pipeline_.data, readers_of(registry_),
                          [this](const std::string& what, double fraction) { observer_.on_progress(what, fraction); });
     observer_.on_data(data_);
     write_documents();
