@@ -68,7 +68,8 @@ struct SchedulerType {
   std::string name;
   std::string doc;
   Declaration declaration;
-  std::function<Step(const Json& settings, const History&, Random&)> next;  ///< pure (law)
+  /// Pure (law). `full`: epochs of a whole training, the most that any trial may spend.
+  std::function<Step(const Json& settings, double full, const History&, Random&)> next;
 };
 
 struct ReaderType {
@@ -173,14 +174,14 @@ void Plugin::tuner(const std::string& name) {
                     }});
 }
 
-/// `T` has Params, schema(), doc and next(const Params&, const History&, Random&) -> Step.
+/// `T` has Params, schema(), doc and next(const Params&, double full, const History&, Random&) -> Step.
 template <class T>
 void Plugin::scheduler(const std::string& name) {
   static_assert(detail::Described<T>, "espalier: a scheduler needs 'struct Params' and 'static Schema<Params> schema()'");
   const Schema<typename T::Params> schema = T::schema();
   schedulers.push_back({.name = name, .doc = T::doc, .declaration = schema.declaration(),
-                        .next = [schema](const Json& settings, const History& history, Random& random) -> Step {
-                          return T::next(schema.read(settings), history, random);
+                        .next = [schema](const Json& settings, double full, const History& history, Random& random) -> Step {
+                          return T::next(schema.read(settings), full, history, random);
                         }});
 }
 

@@ -105,6 +105,15 @@ std::string canonical_key(const Settings& settings) {
   return key;
 }
 
+std::optional<double> objective_at(const Result& result, double fidelity) {
+  if (result.state == TrialState::complete && result.fidelity <= fidelity) return result.objective;
+  if (result.fidelity < fidelity) return std::nullopt;
+  std::optional<double> last;
+  for (const CurvePoint& point : result.curve)
+    if (point.fidelity <= fidelity) last = point.objective;
+  return last;
+}
+
 std::string to_string(TrialState state) {
   switch (state) {
     case TrialState::queued: return "queued";

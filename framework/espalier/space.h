@@ -30,6 +30,7 @@ struct Axis {
 /// All searched hyperparameters, parents before children.
 struct Space {
   std::vector<Axis> axes;
+  uint64_t seed = 0;  ///< of the study: for what must be the same at every proposal, as the scrambling of a sequence
 
   /// Number of configurations; infinity where a range without step and integer is left.
   double size() const;
@@ -54,16 +55,27 @@ std::string canonical_key(const Settings& settings);
 enum class TrialState { queued, running, paused, complete, pruned, failed, preempted };
 std::string to_string(TrialState state);
 
+/// One point of a learning curve.
+struct CurvePoint {
+  double fidelity = 0.0;   ///< epochs
+  double objective = 0.0;  ///< lower is better
+};
+
 /// What tuners and schedulers see of a trial.
 struct Result {
   int64_t number = 0;
   Settings settings;
   TrialState state = TrialState::queued;
-  std::optional<double> objective = {};  ///< lower is better, whatever the metric
+  std::optional<double> objective = {};  ///< lower is better, whatever the metric; of a paused trial what it has reached
   double fidelity = 0.0;                 ///< epochs spent
   double cost = 0.0;                     ///< multiply-adds times samples
+  std::vector<CurvePoint> curve = {};    ///< ascending in fidelity; epochs without a finite objective are absent
 };
 using History = std::vector<Result>;
+
+/// The objective of a trial after so many epochs: the last point of its curve that lies not beyond them, of a complete
+/// trial that is shorter its end. Nothing while it has not got there.
+std::optional<double> objective_at(const Result& result, double fidelity);
 
 /// Says whether a proposal keeps the pipeline's constraints.
 using Feasible = std::function<bool(const Settings&)>;
@@ -74,11 +86,12 @@ struct Proposal {
   std::string reason;
 };
 
-/// A scheduler's answer.
+/// A scheduler's answer: start a new trial, resume a paused one, wait for one that runs, or end the search.
 struct Step {
   enum class Kind { start, resume, wait, finished } kind = Kind::start;
-  int64_t trial = -1;    ///< for resume
-  double until = 0.0;    ///< fidelity; 0 means to the end
+  int64_t trial = -1;       ///< for resume
+  double until = 0.0;       ///< fidelity at which it pauses; 0 means that it is trained to its end
+  std::string reason = {};  ///< for those who watch: "rung 2: third of 9"
 };
 
 }  // namespace espalier

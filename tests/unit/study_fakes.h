@@ -33,7 +33,7 @@ Registry Registry::scan(const std::vector<std::filesystem::path>&) {
     const auto settings = tuners::draw_new(space, history, random, feasible);
     return settings ? std::optional<Proposal>({*settings, "drawn"}) : std::nullopt;
   };
-  registry.state_->scheduler.next = [](const Json&, const History&, Random&) { return Step{}; };
+  registry.state_->scheduler.next = [](const Json&, double, const History&, Random&) { return Step{}; };
   return registry;
 }
 const std::vector<Provided>& Registry::provided() const { return state_->provided; }

@@ -196,7 +196,7 @@ TEST_CASE("the schedulers without a plan start trial after trial") {
   Plugin plugin;
   none_library::fill(plugin);
   Random random(0);
-  CHECK(plugin.schedulers.at(0).next(Json::object(), {}, random).kind == Step::Kind::start);
+  CHECK(plugin.schedulers.at(0).next(Json::object(), 10.0, {}, random).kind == Step::Kind::start);
 }
 
 TEST_CASE("a space counts its configurations, inactive settings left out") {

@@ -143,7 +143,7 @@ class Run {
     const Search& search = pipeline_.search;
     if (search.budget_trials > 0 && std::ssize(trials) >= search.budget_trials) return false;
     Random random(derive_seed(derive_seed(pipeline_.seed, "scheduler"), static_cast<uint64_t>(trials.size())));
-    const Step step = registry_.scheduler(search.scheduler).next(search.scheduler_settings, history(trials, search.objective), random);
+    const Step step = registry_.scheduler(search.scheduler).next(search.scheduler_settings, 1.0, history(trials, search.objective), random);
     if (step.kind == Step::Kind::finished) return false;
     if (step.kind != Step::Kind::start)
       fail("E4010", fmt::format("scheduler '{}' resumes or awaits a trial, and no trial is paused or running", search.scheduler));

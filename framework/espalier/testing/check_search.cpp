@@ -65,15 +65,16 @@ std::string follow(const TunerType& tuner, const Json& given, const Feasible& fe
 
 std::string follow(const SchedulerType& scheduler, const Json& given) {
   constexpr int kSteps = 200;
+  constexpr double kFull = 27.0;  // epochs
   History history;
   for (int step = 0; step < kSteps; ++step) {
     Random first(derive_seed(1, static_cast<uint64_t>(step)));
     Random second = first;
-    const Step next = scheduler.next(given, history, first);
-    const Step again = scheduler.next(given, history, second);
+    const Step next = scheduler.next(given, kFull, history, first);
+    const Step again = scheduler.next(given, kFull, history, second);
     if (next.kind != again.kind || next.trial != again.trial || next.until != again.until)
       return "decides otherwise for the same history and random";
-    if (next.until < 0.0) return fmt::format("stops a trial at {} epochs", next.until);
+    if (next.until < 0.0 || next.until > kFull) return fmt::format("stops a trial at {} epochs of {}", next.until, kFull);
     if (next.kind == Step::Kind::finished) return "";
     if (next.kind == Step::Kind::wait) return "waits though nothing runs";
     if (next.kind == Step::Kind::start) {
@@ -84,9 +85,13 @@ std::string follow(const SchedulerType& scheduler, const Json& given) {
       return fmt::format("resumes trial {}, which is not paused", next.trial);
     }
     Result& result = next.kind == Step::Kind::start ? history.back() : history[static_cast<size_t>(next.trial)];
-    result.state = next.until > 0.0 ? TrialState::paused : TrialState::complete;
-    result.fidelity = next.until > 0.0 ? next.until : 100.0;
-    result.objective = objective(result.settings);
+    const double until = next.until > 0.0 ? next.until : kFull;
+    if (until <= result.fidelity) return fmt::format("resumes a trial of {} epochs until {}", result.fidelity, until);
+    for (double epoch = result.fidelity + 1.0; epoch <= until; ++epoch)
+      result.curve.push_back({.fidelity = epoch, .objective = objective(result.settings) + 1.0 / epoch});
+    result.state = until < kFull ? TrialState::paused : TrialState::complete;
+    result.fidelity = until;
+    result.objective = result.curve.back().objective;
   }
   return "";
 }

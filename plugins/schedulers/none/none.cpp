@@ -11,7 +11,7 @@ struct NoScheduler {
   using Params = NoParams;
   static Schema<Params> schema() { return {}; }
 
-  static Step next(const Params&, const History&, Random&) { return {.kind = Step::Kind::start}; }
+  static Step next(const Params&, double, const History&, Random&) { return {.kind = Step::Kind::start}; }
 };
 
 }  // namespace
