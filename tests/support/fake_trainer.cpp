@@ -19,6 +19,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kChannel = 3;
+/// Of a whole training that says nothing else.
+constexpr int64_t kEpochs = 3;
 
 void send(const Json& message) {
   const std::string text = message.dump();
@@ -78,9 +80,10 @@ int train(const Json& job, const Json& settings, const std::string& behaviour) {
     std::ifstream(attempt["read"].get<std::string>()) >> saved;
     if (saved != std::to_string(epoch)) return 9;
   }
-  const int64_t epochs = attempt["until"].is_number() ? attempt["until"].get<int64_t>() : settings.value("epochs", int64_t{3});
+  const int64_t epochs = attempt["until"].is_number() ? attempt["until"].get<int64_t>() : settings.value("epochs", kEpochs);
   while (epoch < epochs) {
     ++epoch;
+    if (const double seconds = settings.value("seconds", 0.0); seconds > 0.0) usleep(static_cast<useconds_t>(seconds * 1e6));
     send({{"epoch", epoch}, {"metrics", metrics(job["trial"], epoch)}, {"seconds", 0.0}});
     const std::string name = "epoch-" + std::to_string(epoch) + ".ckpt";
     write_text(write / name, std::to_string(epoch));
@@ -98,7 +101,7 @@ int train(const Json& job, const Json& settings, const std::string& behaviour) {
   if (behaviour == "no_score") send({{"done", {{"weights", "model.safetensors"}}}});
   else {
     Json done = metrics(job["trial"], epochs);
-    done.update({{"epochs", epochs}, {"best_epoch", epochs}, {"weights", (write / "model.safetensors").string()}});
+    done.update({{"epochs", epochs}, {"best_epoch", epochs}, {"finished", epochs >= settings.value("epochs", kEpochs)}, {"weights", (write / "model.safetensors").string()}});
     send({{"done", done}});
   }
   return 0;

@@ -4,11 +4,14 @@
 #include "espalier/store/database.h"
 #include "espalier/store/store.h"
 
+#include <fmt/format.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -19,12 +22,26 @@ namespace {
 constexpr double kLong = 3600.0;
 constexpr double kOver = -1.0;
 
+/// A study of its own for one test: a file, or where ESPALIER_TEST_STORE says so a schema of a PostgreSQL database.
+class FreshStudy {
+ public:
+  std::unique_ptr<Store> open() const {
+    const char* url = std::getenv("ESPALIER_TEST_STORE");
+    if (url == nullptr) return open_sqlite(folder_.path() / "study.db");
+    return open_postgres(url, "test" + folder_.path().filename().string());
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
 int64_t add_one(Store& store, double x = 1.0) { return store.add({{"x", x}}, "why not", {{"number", x}}); }
 
 }  // namespace
 
 TEST_CASE("a trial goes from queued over running to complete and keeps everything told") {
-  const auto store = open_memory();
+  const FreshStudy study;
+  const auto store = study.open();
   REQUIRE(add_one(*store) == 0);
   REQUIRE(add_one(*store, 2.0) == 1);
   REQUIRE(store->trial(0)->state == TrialState::queued);
@@ -52,23 +69,29 @@ TEST_CASE("a trial goes from queued over running to complete and keeps everythin
 }
 
 TEST_CASE("no one else gets a trial as long as its lease holds") {
-  const auto store = open_memory();
+  const FreshStudy study;
+  const auto store = study.open();
   add_one(*store);
   REQUIRE(store->claim("a", kLong));
   CHECK_FALSE(store->claim("b", kLong).has_value());
 }
 
-TEST_CASE("an owner that comes back takes over what it left running") {
-  const auto store = open_memory();
+TEST_CASE("what owners held that are known to be gone is free at once") {
+  const FreshStudy study;
+  const auto store = study.open();
   add_one(*store);
-  const Lease old = store->claim("a", kLong).value();
-  const Lease fresh = store->claim("a", kLong).value();
+  const Lease old = store->claim("run/a", kLong).value();
+  store->abandon("walk/");
+  CHECK_FALSE(store->claim("run/b", kLong).has_value());
+  store->abandon("run/");
+  const Lease fresh = store->claim("run/b", kLong).value();
   CHECK(fresh.token == old.token + 1);
   CHECK(store->trial(0)->attempts == 2);
 }
 
 TEST_CASE("writes with an old token change nothing and say so") {
-  const auto store = open_memory();
+  const FreshStudy study;
+  const auto store = study.open();
   add_one(*store);
   const Lease old = store->claim("a", kOver).value();
   const Lease fresh = store->claim("b", kLong).value();
@@ -91,7 +114,8 @@ TEST_CASE("writes with an old token change nothing and say so") {
 }
 
 TEST_CASE("a released trial keeps its checkpoint and forgets what came after it") {
-  const auto store = open_memory();
+  const FreshStudy study;
+  const auto store = study.open();
   add_one(*store);
   const Lease first = store->claim("a", kLong).value();
   store->record_epoch(first, {1, {{"val_loss", 1.0}}});
@@ -109,7 +133,8 @@ TEST_CASE("a released trial keeps its checkpoint and forgets what came after it"
 }
 
 TEST_CASE("a failed trial is final and says why") {
-  const auto store = open_memory();
+  const FreshStudy study;
+  const auto store = study.open();
   add_one(*store);
   REQUIRE(store->fail(store->claim("a", kLong).value(), "nan", "epoch 2", 1.0));
   CHECK(store->trial(0)->state == TrialState::failed);
@@ -119,7 +144,8 @@ TEST_CASE("a failed trial is final and says why") {
 }
 
 TEST_CASE("facts about the study are kept by name and replaced") {
-  const auto store = open_memory();
+  const FreshStudy study;
+  const auto store = study.open();
   CHECK_FALSE(store->info("seed").has_value());
   store->set_info("seed", 1);
   store->set_info("seed", {{"a", nullptr}});
@@ -127,14 +153,13 @@ TEST_CASE("facts about the study are kept by name and replaced") {
 }
 
 TEST_CASE("what was acknowledged survives a kill at any instant") {
-  const TemporaryFolder folder;
-  const std::filesystem::path file = folder.path() / "study.db";
-  open_sqlite(file);
+  const FreshStudy study;
+  study.open();
   int told[2];
   REQUIRE(pipe(told) == 0);
   const pid_t child = fork();
   if (child == 0) {
-    const auto store = open_sqlite(file);
+    const auto store = study.open();
     for (int64_t number = 0;; ++number) {
       add_one(*store, static_cast<double>(number));
       const Lease lease = store->claim("a", kLong).value();
@@ -150,7 +175,7 @@ TEST_CASE("what was acknowledged survives a kill at any instant") {
   waitpid(child, nullptr, 0);
   for (int64_t more = 0; read(told[0], &more, sizeof more) == sizeof more;) last = more;
   close(told[0]);
-  const auto trials = open_sqlite(file)->trials();
+  const auto trials = study.open()->trials();
   REQUIRE(std::ssize(trials) > last);
   for (int64_t number = 0; number <= last; ++number) {
     CHECK(trials[static_cast<size_t>(number)].state == TrialState::complete);
@@ -159,18 +184,17 @@ TEST_CASE("what was acknowledged survives a kill at any instant") {
 }
 
 TEST_CASE("two processes share the trials without running one twice") {
-  const TemporaryFolder folder;
-  const std::filesystem::path file = folder.path() / "study.db";
+  const FreshStudy study;
   constexpr int kTrials = 30;
   {
-    const auto store = open_sqlite(file);
+    const auto store = study.open();
     for (int i = 0; i < kTrials; ++i) add_one(*store, i);
   }
   std::vector<pid_t> children;
   for (const std::string owner : {"a", "b"}) {
     children.push_back(fork());
     if (children.back() != 0) continue;
-    const auto store = open_sqlite(file);
+    const auto store = study.open();
     while (const auto lease = store->claim(owner, kLong)) store->complete(*lease, {}, 1.0, 1.0);
     _exit(0);
   }
@@ -179,7 +203,7 @@ TEST_CASE("two processes share the trials without running one twice") {
     waitpid(child, &status, 0);
     CHECK(status == 0);
   }
-  for (const TrialRecord& trial : open_sqlite(file)->trials()) {
+  for (const TrialRecord& trial : study.open()->trials()) {
     CHECK(trial.state == TrialState::complete);
     CHECK(trial.attempts == 1);
     CHECK(trial.seconds == 1.0);
@@ -199,8 +223,47 @@ TEST_CASE("a file that is no store is refused with a store's code") {
   CHECK_THROWS_AS(open_sqlite(folder.path() / "absent" / "study.db"), Error);
 }
 
+TEST_CASE("a trial pauses where it was to and goes on when it is decided again") {
+  const FreshStudy study;
+  const auto store = study.open();
+  const NewTrial trial{.settings = {{"x", 1}}, .reason = "why", .document = {}};
+  REQUIRE(store->decide({.number = 0, .until = 3.0, .reason = "to the first rung"}, &trial) == 0);
+  CHECK_FALSE(store->decide({.number = 0, .until = 3.0}, &trial).has_value());  // made already
+  CHECK_FALSE(store->decide({.number = 2}, &trial).has_value());                // would leave a gap
+  CHECK_FALSE(store->decide({.number = 1, .trial = 0}, nullptr).has_value());   // not paused
+  const Lease first = store->claim("a", kLong).value();
+  CHECK(store->trial(0)->until == 3.0);
+  for (int64_t epoch = 1; epoch <= 3; ++epoch) CHECK(store->record_epoch(first, {epoch, {{"val_loss", 1.0}}}));
+  CHECK(store->record_checkpoint(first, "3.ckpt", "", 3));
+  CHECK(store->pause(first, {{"val_loss", 1.0}, {"macs", 10.0}}, 1.0, 2.0));
+  CHECK(store->trial(0)->state == TrialState::paused);
+  CHECK_FALSE(store->claim("a", kLong).has_value());
+  CHECK_FALSE(store->record_epoch(first, {4, {}}));
+  REQUIRE(store->decide({.number = 1, .trial = 0, .until = 0.0, .reason = "1st of 1", .seen = 1}, nullptr) == 0);
+  const Lease second = store->claim("b", kLong).value();
+  CHECK(second.token == first.token + 1);
+  CHECK(store->epochs(0).size() == 3);  // kept over the pause
+  CHECK(store->record_epoch(second, {4, {{"val_loss", 0.5}}}));
+  CHECK(store->complete(second, {{"val_loss", 0.5}, {"macs", 10.0}}, 0.5, 2.0));
+  const auto decisions = store->decisions();
+  REQUIRE(decisions.size() == 2);
+  CHECK(decisions[0].state == TrialState::paused);
+  CHECK(decisions[0].ended == 0);
+  CHECK(decisions[0].epochs == 3.0);
+  CHECK(decisions[0].cost == 30.0);
+  CHECK(decisions[0].objective == 1.0);
+  CHECK(decisions[1].state == TrialState::complete);
+  CHECK(decisions[1].ended == 1);
+  CHECK(decisions[1].seen == 1);
+  CHECK(decisions[1].reason == "1st of 1");
+  CHECK(store->trial(0)->seconds == 4.0);
+  CHECK(store->decisions(2, 1).size() == 1);
+  CHECK(store->decisions(2, 2).empty());
+}
+
 TEST_CASE("the parts of a trial are claimed by name, each with its own epochs and attempts") {
-  const auto store = open_memory();
+  const FreshStudy study;
+  const auto store = study.open();
   add_one(*store);
   add_one(*store, 2.0);
   const Lease trial = store->claim("a", kLong).value();
@@ -229,48 +292,24 @@ TEST_CASE("the parts of a trial are claimed by name, each with its own epochs an
   CHECK(store->complete(trial, {}, 0.5, 4.0));
 }
 
-TEST_CASE("a store of format 1 is carried over") {
+TEST_CASE("a store of another format is refused and left as it is") {
   const TemporaryFolder folder;
   const std::filesystem::path file = folder.path() / "study.db";
-  {
-    const Database old(file.string(), false);
-    old.run("create table info (name text primary key, value text not null) strict;"
-            "create table trial (number integer primary key, settings text not null, reason text not null, document text not null, "
-            "state text not null default 'queued', token integer not null default 0, owner text not null default '', boot text not "
-            "null default '', held_until real, cause text not null default '', message text not null default '', scores text not null "
-            "default '{}', objective real, epochs real not null default 0, saved_epochs real not null default 0, seconds real not null "
-            "default 0, checkpoint text not null default '', checkpoint_sha256 text not null default '', started text not null default "
-            "'', ended text not null default '') strict;"
-            "create table attempt (trial integer not null references trial (number), token integer not null, owner text not null, "
-            "started text not null, ended text not null default '', outcome text not null default '', primary key (trial, token)) strict;"
-            "create table epoch (trial integer not null references trial (number), epoch integer not null, token integer not null, "
-            "metrics text not null, primary key (trial, epoch)) strict;"
-            "create index trial_waiting on trial (number) where state in ('queued', 'running');"
-            "insert into info values ('name', '\"old\"');"
-            "insert into trial (number, settings, reason, document, state, objective, epochs) "
-            "values (0, '{\"x\":1}', 'why', '{}', 'complete', 0.5, 2);"
-            "insert into attempt values (0, 1, 'a', '', '', 'complete'); insert into epoch values (0, 1, 1, '{\"loss\":2.0}');"
-            "pragma user_version = 1");
+  for (const int format : {2, 99}) {
+    std::filesystem::remove(file);
+    open_sqlite_database(file.string(), false)->run(fmt::format("create table info (name text); pragma user_version = {}", format));
+    CHECK_THROWS_WITH(open_sqlite(file), Catch::Contains(fmt::format("has format {}", format)));
+    CHECK(open_sqlite_database(file.string(), true)->format() == format);
   }
-  for (int time = 0; time < 2; ++time) {
-    const auto store = open_sqlite(file);
-    REQUIRE(store->trials().size() == 1);
-    CHECK(store->trial(0)->objective == 0.5);
-    CHECK(store->trial(0)->attempts == 1);
-    CHECK(store->epochs(0).at(0).metrics.at("loss") == 2.0);
-    CHECK(store->info("name") == Json("old"));
-    CHECK(store->parts(0).empty());
-  }
-  CHECK(add_one(*open_sqlite(file)) == 1);
 }
 
 TEST_CASE("a store that is read only changes nothing and needs no file beside it") {
   const TemporaryFolder folder;
   const std::filesystem::path file = folder.path() / "a#b%.db";
   add_one(*open_sqlite(file));
-  const Database database(file.string(), true);
-  Statement count(database, "select count(*) from trial");
+  const auto database = open_sqlite_database(file.string(), true);
+  Statement count(*database, "select count(*) from trial");
   REQUIRE(count.step());
   CHECK(count.integer(0) == 1);
-  CHECK_THROWS_AS(database.run("delete from trial"), Error);
+  CHECK_THROWS_AS(database->run("delete from trial"), Error);
 }

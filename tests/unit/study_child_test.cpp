@@ -81,7 +81,7 @@ TEST_CASE("one interrupt asks, two kill") {
   const TemporaryFolder folder;
   std::atomic<int> interrupts = 1;
   ChildOptions options = child(folder);
-  options.interrupts = &interrupts;
+  options.interrupts = [&] { return interrupts.load(); };
   const ChildEnd asked = run_child(options, job("stoppable", folder), {});
   CHECK(asked.cause == "interrupted");
   CHECK(asked.message == "stopped after a step");

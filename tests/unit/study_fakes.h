@@ -7,10 +7,18 @@
 #include "espalier/tuner.h"
 #include "study_folder.h"
 
+#include "../../plugins/schedulers/rungs.h"
 #include "../../plugins/tuners/drawing.h"
 
 #include <atomic>
 #include <vector>
+
+// A scheduler that pauses trials, as it is shipped.
+#undef ESPALIER_PLUGIN
+#define ESPALIER_PLUGIN(plugin) inline void fill(espalier::Plugin& plugin)
+namespace asha_library {
+#include "../../plugins/schedulers/asha/asha.cpp"
+}
 
 // Preparing data, registry and pipeline are other modules, tested on their own. Definitions of a program come before those
 // of a shared library, so the study meets these plain ones here. They are not inline, as unused ones would then be left out.
@@ -20,6 +28,7 @@ struct Registry::State {
   std::vector<Provided> provided;
   TunerType tuner;
   SchedulerType scheduler;
+  Plugin asha;
 };
 Registry::Registry() : state_(std::make_unique<State>()) {}
 Registry::Registry(Registry&&) noexcept = default;
@@ -34,11 +43,14 @@ Registry Registry::scan(const std::vector<std::filesystem::path>&) {
     return settings ? std::optional<Proposal>({*settings, "drawn"}) : std::nullopt;
   };
   registry.state_->scheduler.next = [](const Json&, double, const History&, Random&) { return Step{}; };
+  asha_library::fill(registry.state_->asha);
   return registry;
 }
 const std::vector<Provided>& Registry::provided() const { return state_->provided; }
 const TunerType& Registry::tuner(const std::string&) const { return state_->tuner; }
-const SchedulerType& Registry::scheduler(const std::string&) const { return state_->scheduler; }
+const SchedulerType& Registry::scheduler(const std::string& name) const {
+  return name == "asha" ? state_->asha.schedulers.at(0) : state_->scheduler;
+}
 const ReaderType& Registry::reader(const std::string& name) const { fail("E1000", name); }
 
 Preparation prepare_data(const DataRequest&, const FindReader&, const Progress& progress) {
@@ -67,7 +79,7 @@ namespace espalier::testing {
 /// x in 0..7, behaviour ok: 8 configurations.
 inline Pipeline pipeline_with(int64_t trials, Json behaviours = {"ok"}) {
   Pipeline pipeline{.name = "test", .text = "graph: {}\n"};
-  pipeline.resolved = {{"search", {{"tuner", {{"random", Json::object()}}}, {"budget", {{"trials", trials}}}}}, {"seed", 5}};
+  pipeline.resolved = {{"train", {{"epochs", 3}}}, {"search", {{"tuner", {{"random", Json::object()}}}, {"budget", {{"trials", trials}}}}}, {"seed", 5}};
   pipeline.space.axes.push_back({.name = "behaviour", .choices = behaviours.get<std::vector<Json>>(), .first = behaviours[0]});
   pipeline.space.axes.push_back({.name = "x", .from = 0, .to = 7, .integer = true, .first = 0});
   pipeline.search.objective = {.metric = "val_accuracy", .maximize = true};

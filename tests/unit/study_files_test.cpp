@@ -13,14 +13,11 @@ TEST_CASE("two processes never run one study at a time") {
   CHECK_THROWS_WITH(FolderLock(folder.path()), Catch::Contains("another process"));
 }
 
-TEST_CASE("tuners see maximised objectives negated, and ties go to the lower number") {
+TEST_CASE("of equally good trials the lower number is the best") {
   std::vector<TrialRecord> trials{{.number = 0, .state = TrialState::complete, .objective = 0.5},
                                   {.number = 1, .state = TrialState::complete, .objective = 0.9},
                                   {.number = 2, .state = TrialState::complete, .objective = 0.9},
                                   {.number = 3, .state = TrialState::failed, .objective = {}}};
-  CHECK(history(trials, {"val_accuracy", true}).at(1).objective == -0.9);
-  CHECK(history(trials, {"val_loss", false}).at(1).objective == 0.9);
-  CHECK_FALSE(history(trials, {"val_loss", false}).at(3).objective.has_value());
   CHECK(best_trial(trials, {"val_accuracy", true})->number == 1);
   CHECK(best_trial(trials, {"val_loss", false})->number == 0);
   CHECK_FALSE(best_trial({}, {"val_loss", false}).has_value());

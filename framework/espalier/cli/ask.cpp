@@ -14,7 +14,7 @@ Json ask_trainer(const std::string& what, const Json& trial, const std::string& 
               {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", read}, {"write", scratch.string()}}}};
   job.update(more);
   listen_for_signals();
-  const ChildOptions child{.program = trainer(), .log = scratch / "log.txt", .interrupts = &interrupts()};
+  const ChildOptions child{.program = trainer(), .log = scratch / "log.txt", .interrupts = [] { return interrupts().load(); }};
   const ChildEnd end = run_child(child, job, {});
   if (!end.cause.empty()) fail("E4010", fmt::format("'{}' failed ({}): {}", what, end.cause, end.message));
   return end.done;

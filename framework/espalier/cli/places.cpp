@@ -1,6 +1,7 @@
 #include "espalier/cli/places.h"
 
 #include "espalier/spec/tree.h"
+#include "espalier/store/store.h"
 
 #include <fmt/format.h>
 
@@ -38,11 +39,6 @@ std::optional<fs::path> shared_folder(const std::string& kind) {
 
 bool is_number(const std::string& word) {
   return !word.empty() && word.size() < 10 && word.find_first_not_of("0123456789") == std::string::npos;
-}
-
-bool holds_study(const fs::path& folder) {
-  std::error_code error;
-  return fs::exists(folder / "study.db", error);
 }
 
 /// The part after the last '-': what tells apart two studies of one pipeline.
@@ -160,7 +156,7 @@ std::vector<fs::path> list_studies(const fs::path& studies) {
   std::vector<std::pair<fs::file_time_type, fs::path>> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(studies, error))
-    if (holds_study(entry.path())) found.emplace_back(fs::last_write_time(entry.path() / "study.db", error), entry.path());
+    if (has_study(entry.path())) found.emplace_back(fs::last_write_time(entry.path() / "lock.json", error), entry.path());
   std::sort(found.begin(), found.end());
   std::vector<fs::path> out;
   for (const auto& [time, folder] : found) out.push_back(folder);
@@ -168,7 +164,7 @@ std::vector<fs::path> list_studies(const fs::path& studies) {
 }
 
 StudyPlace find_study(const std::string& word, const fs::path& studies) {
-  if (holds_study(word)) return {word};
+  if (has_study(word)) return {word};
   const size_t slash = word.rfind('/');
   if (slash != std::string::npos) {
     const std::string trial = word.substr(slash + 1);
@@ -185,7 +181,7 @@ StudyPlace find_study(const std::string& word, const fs::path& studies) {
   if (folders.empty()) fail_study(word, names);
   if (word == "latest") return {folders.back()};
   if (word == "best") return {.folder = folders.back(), .best = true};
-  if (holds_study(studies / word)) return {studies / word};
+  if (has_study(studies / word)) return {studies / word};
   std::vector<fs::path> matches;
   for (const fs::path& folder : folders)
     if (const std::string name = folder.filename().string();

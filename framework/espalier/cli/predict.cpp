@@ -42,7 +42,7 @@ struct Trained {
 
 Trained find_model(const Call& call, const std::string& word) {
   const StudyPlace place = find_study(word, studies_folder(call));
-  const auto store = open_sqlite(place.folder / "study.db");
+  const auto store = open_store(place.folder);
   std::optional<TrialRecord> trial;
   if (place.trial) {
     trial = store->trial(*place.trial);

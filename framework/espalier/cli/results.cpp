@@ -22,7 +22,7 @@ struct Opened {
 
 Opened open_study(const Call& call, const std::string& word) {
   Opened out{.place = find_study(word, studies_folder(call)), .store = {}, .objective = {}};
-  out.store = open_sqlite(out.place.folder / "study.db");
+  out.store = open_store(out.place.folder);
   out.objective = objective_of(*out.store);
   return out;
 }
@@ -35,7 +35,7 @@ int ls(const Call& call) {
   Table table{.headers = {"study", "trials", "complete", "failed", "best", "metric"}};
   Json out = Json::array();
   for (const fs::path& folder : list_studies(studies_folder(call))) {
-    const auto store = open_sqlite(folder / "study.db");
+    const auto store = open_store(folder);
     const Objective objective = objective_of(*store);
     const std::vector<TrialRecord> trials = store->trials();
     const auto best = best_trial(trials, objective);

@@ -27,8 +27,7 @@ fs::path study_folder(const Pipeline& pipeline, const fs::path& studies) {
 }
 
 std::vector<TrialRecord> trials_if_any(const fs::path& folder) {
-  std::error_code error;
-  return fs::exists(folder / "study.db", error) ? open_sqlite(folder / "study.db")->trials() : std::vector<TrialRecord>{};
+  return has_study(folder) ? open_store(folder)->trials() : std::vector<TrialRecord>{};
 }
 
 void keep_request(const fs::path& folder, const PipelineRequest& request) {

@@ -41,7 +41,8 @@ struct Search {
   double limit_seconds = 0.0;    ///< of one trial
   double limit_bytes = 0.0;      ///< memory of one trial
   int64_t replicates = 1;        ///< seeds of a trial, same split, scored by their mean
-  bool reproducible = false;     ///< order: decisions see what one worker alone would see
+  bool reproducible = false;     ///< order: what a decision sees depends on its number, not on who was faster
+  int64_t lag = 1;               ///< in that order decision k sees what was decided up to k - lag
   bool refit = false;            ///< the winner is trained again on train and validation; always with folds
 };
 
@@ -66,6 +67,8 @@ struct Pipeline {
   DataRequest data;
   DataSketch sketch;
   std::vector<std::string> order;            ///< node names, inputs first
+  int64_t workers = 1;                       ///< trials at a time in one process
+  std::string store;                         ///< URL of a PostgreSQL database; "": a file in the study's folder
 };
 
 /// The readers that are installed, as the data module asks for them.

@@ -77,7 +77,7 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
     if (const Selection selection = selection_of(leaf->value); selection.names.size() == 1) order = selection.names[0].first;
   search.reproducible = order == "reproducible";
   out["order"] = {{order, settings("order", order, "search.order." + order, nullptr)}};
-  if (search.reproducible) pipeline_.notes.push_back("search.order changes nothing here: one worker runs, whose order is reproducible either way");
+  if (search.reproducible) search.lag = out["order"][order].value("lag", search.lag);
   check_validation();
   budget();
 }
@@ -191,11 +191,13 @@ void SectionReader::run() {
       start = dot == std::string::npos ? dot : dot + 1;
     }
     *at = path == "run.folder" || path == "run.cache.folder" ? Json(path_at(leaf.value.text, leaf.value.place).string()) : plain_json(leaf.value);
-    for (const char* idle : {"run.store", "run.workers", "run.cache.quota", "run.cache.features", "run.keep"})
+    for (const char* idle : {"run.cache.quota", "run.cache.features", "run.keep"})
       if (path == idle || path.rfind(std::string(idle) + ".", 0) == 0)
         pipeline_.notes.push_back(fmt::format("{} has no effect in this version", path));
   }
   if (const Leaf* cache = assignments_.find("run.cache.folder")) pipeline_.data.cache = path_at(cache->value.text, cache->value.place);
+  if (out.contains("workers") && out["workers"].is_number_integer()) pipeline_.workers = out["workers"].get<int64_t>();
+  if (const std::string store = out.value("store", "sqlite"); store != "sqlite") pipeline_.store = store;
   if (out.empty()) pipeline_.resolved.erase("run");
 }
 

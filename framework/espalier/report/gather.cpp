@@ -135,8 +135,8 @@ std::optional<TrialRecord> best_of(const std::vector<TrialRecord>& trials, bool 
 
 Json gather(const fs::path& study) {
   std::error_code error;
-  if (!fs::exists(study / "study.db", error)) fail("E3031", fmt::format("'{}' holds no study", study.string()));
-  const auto store = open_sqlite(study / "study.db");
+  if (!has_study(study)) fail("E3031", fmt::format("'{}' holds no study", study.string()));
+  const auto store = open_store(study);
   const std::vector<TrialRecord> trials = store->trials();
   const Json first = trials.empty() ? Json::object() : store->document(trials.front().number);
   const Json objective = objective_of(*store, first);

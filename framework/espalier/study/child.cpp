@@ -70,6 +70,7 @@ class Supervision {
   ChildEnd run() {
     while (!ended_) {
       wait();
+      if (options_.on_tick) options_.on_tick();
       enforce();
     }
     const int status = process_.reap();
@@ -123,7 +124,7 @@ class Supervision {
   /// Asks, ends or kills where a limit is passed or someone has pressed Ctrl-C.
   void enforce() {
     if (ended_) return;
-    const int interrupts = options_.interrupts != nullptr ? options_.interrupts->load() : 0;
+    const int interrupts = options_.interrupts ? options_.interrupts() : 0;
     const bool out_of_time = options_.stop_seconds > 0 && seconds_since(started_) > options_.stop_seconds;
     if (interrupts >= 2) {
       if (cause_.empty()) give_up("interrupted", "stopped at once");

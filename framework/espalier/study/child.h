@@ -2,7 +2,6 @@
 
 #include "espalier/json.h"
 
-#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -25,7 +24,8 @@ struct ChildOptions {
   double silence_seconds = 300.0;             ///< without a message it counts as hung
   double stop_seconds = 0.0;                  ///< then it is asked to stop after the step, as by one interrupt; 0: never
   double grace_seconds = 5.0;                 ///< between SIGTERM and SIGKILL
-  const std::atomic<int>* interrupts = nullptr;
+  std::function<int()> interrupts = {};       ///< how often someone has asked to stop: 1 after the step, 2 at once
+  std::function<void()> on_tick = {};         ///< called several times a second; what it throws ends the child
 };
 
 /// Forks and executes the trainer in its own process group, sends `job`, hands every message to `on_message`, and turns

@@ -2,7 +2,6 @@
 
 #include "espalier/error.h"
 #include "espalier/random.h"
-#include "espalier/study/study.h"
 
 #include <fmt/format.h>
 
@@ -27,13 +26,76 @@ std::vector<Proposal> given_proposals(const Pipeline& pipeline) {
   return out;
 }
 
+/// The document of a new trial, with the threads that were settled for the study.
+Json document_of(const Deciding& deciding, const Settings& settings, int64_t number) {
+  Json document = trial_document(deciding.pipeline, settings, deciding.registry, deciding.data, deciding.study, number);
+  if (deciding.threads > 0 && document["train"].value("threads", 0) == 0) document["train"]["threads"] = deciding.threads;
+  return document;
+}
+
+/// Carries out what the scheduler said. `wait` if nothing can be done on what this decision sees.
+Decided carry_out(const Deciding& deciding, const Step& step, const History& history, const Log& log, Store& store) {
+  const Search& search = deciding.pipeline.search;
+  Decision decision{.number = log.decisions(), .until = step.until, .reason = step.reason, .seen = log.ended()};
+  if (step.kind == Step::Kind::finished) return Decided::finished;
+  if (step.kind == Step::Kind::wait) return Decided::wait;
+  if (step.kind == Step::Kind::resume) {
+    const bool is_paused = step.trial >= 0 && step.trial < std::ssize(history) && history[static_cast<size_t>(step.trial)].state == TrialState::paused;
+    require(is_paused, "E4010", fmt::format("scheduler '{}' resumes trial {}, which is not paused", search.scheduler, step.trial));
+    decision.trial = step.trial;
+    store.decide(decision, nullptr);
+    return Decided::yes;
+  }
+  if (search.budget_trials > 0 && log.trials() >= search.budget_trials) return Decided::wait;
+  const auto proposal = next_proposal(deciding.pipeline, deciding.registry, history, deciding.on_note);
+  if (!proposal) return Decided::wait;
+  const NewTrial trial{.settings = proposal->settings, .reason = proposal->reason,
+                       .document = document_of(deciding, proposal->settings, log.trials())};
+  store.decide(decision, &trial);
+  return Decided::yes;
+}
+
 }  // namespace
 
-std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& registry,
-                                      const std::vector<TrialRecord>& trials,
+Decided decide_next(const Deciding& deciding, Log& log, Store& store) {
+  const Pipeline& pipeline = deciding.pipeline;
+  const Search& search = pipeline.search;
+  const int64_t number = log.decisions();
+  const int64_t horizon = search.reproducible ? number - search.lag + 1 : number;
+  if (search.reproducible && !log.ended_before(horizon)) return Decided::wait;
+  const auto ask = [&](const std::function<bool(const Decision&)>& sees) {
+    const History history = log.history(search.objective, sees);
+    Random random(derive_seed(derive_seed(pipeline.seed, "scheduler"), static_cast<uint64_t>(number)));
+    const Step step = deciding.registry.scheduler(search.scheduler).next(search.scheduler_settings, full_epochs(pipeline), history, random);
+    return carry_out(deciding, step, history, log, store);
+  };
+  const Decided decided = ask([&](const Decision& decision) { return decision.number < horizon; });
+  if (decided == Decided::yes) return decided;
+  // What runs may change what there is to do; once all has ended, what can be seen is all there is.
+  if (!log.ended_before(number)) return Decided::wait;
+  if (horizon < number && ask([](const Decision&) { return true; }) == Decided::yes) return Decided::yes;
+  return Decided::finished;
+}
+
+double full_epochs(const Pipeline& pipeline) {
+  double most = 0.0;
+  for (const Axis& axis : pipeline.space.axes) {
+    if (axis.name != "train.epochs" && !axis.name.starts_with("train.epochs.")) continue;
+    most = std::max(most, axis.to);
+    for (const Json& choice : axis.choices)
+      if (choice.is_number()) most = std::max(most, choice.get<double>());
+  }
+  if (most > 0.0) return most;
+  const Json epochs = train_settings(pipeline, first_settings(pipeline.space)).value("epochs", Json(1.0));
+  if (epochs.is_number()) return epochs.get<double>();
+  const Json rule = epochs.is_object() && !epochs.empty() ? epochs.begin().value() : Json();
+  return rule.is_object() ? rule.value("max", 1.0) : 1.0;
+}
+
+std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& registry, const History& history,
                                       const std::function<void(const std::string&)>& on_note) {
   std::set<std::string> tried;
-  for (const TrialRecord& trial : trials) tried.insert(canonical_key(trial.settings));
+  for (const Result& result : history) tried.insert(canonical_key(result.settings));
   std::map<std::string, bool> judged;
   const Feasible feasible = [&](const Settings& settings) {
     const auto [entry, is_new] = judged.try_emplace(canonical_key(settings), false);
@@ -52,11 +114,10 @@ std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& 
   if (pipeline.space.axes.empty()) return std::nullopt;
 
   constexpr int kMostRedraws = 100;
-  Random random(derive_seed(derive_seed(pipeline.seed, "tuner"), static_cast<uint64_t>(trials.size())));
+  Random random(derive_seed(derive_seed(pipeline.seed, "tuner"), history.size()));
   const TunerType& tuner = registry.tuner(pipeline.search.tuner);
-  const History seen = history(trials, pipeline.search.objective);
   for (int redraw = 0; redraw < kMostRedraws; ++redraw) {
-    std::optional<Proposal> proposal = tuner.propose(pipeline.search.tuner_settings, pipeline.space, seen, random, feasible);
+    std::optional<Proposal> proposal = tuner.propose(pipeline.search.tuner_settings, pipeline.space, history, random, feasible);
     if (!proposal) return std::nullopt;
     // Whatever the tuner names: what is inactive does not tell two configurations apart.
     proposal->settings = complete(pipeline.space, proposal->settings, [](const Axis& axis) { return axis.first; });

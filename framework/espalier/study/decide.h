@@ -1,23 +1,42 @@
 #pragma once
 
 #include "espalier/pipeline/pipeline.h"
-#include "espalier/store/store.h"
+#include "espalier/study/log.h"
 
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace espalier {
 
-/// What the next trial of a study tries: the settings given under `first`, then the first configuration, then what the
-/// tuner says. Never what is in `trials` already, never what breaks a constraint. Nothing: there is nothing left to try.
-/// Depends on the pipeline and the trials only, so that an interrupted study decides as if it had not been.
-std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& registry,
-                                      const std::vector<TrialRecord>& trials,
+/// Where decisions come from and where they go.
+struct Deciding {
+  const Pipeline& pipeline;
+  const Registry& registry;
+  const Preparation& data;
+  std::string study;                                     ///< its folder's name, for the documents
+  int64_t threads = 0;                                   ///< of a trial whose pipeline leaves them open
+  std::function<void(const std::string&)> on_note;
+};
+
+enum class Decided { yes, wait, finished };
+
+/// Makes the next decision of a study and appends it to the log: asks the scheduler what to do and, for a new trial, the
+/// tuner what to try. `yes` also if another worker was faster. `wait`: something that runs has to end first. `finished`:
+/// nothing is left to decide within the budget. Depends on the pipeline and on what the decision sees only, so that an
+/// interrupted study decides as if it had not been: what has ended, or with `order: reproducible` what was decided `lag`
+/// decisions before.
+Decided decide_next(const Deciding& deciding, Log& log, Store& store);
+
+/// What the next trial tries: the settings given under `first`, then the first configuration, then what the tuner says.
+/// Never what was tried already, never what breaks a constraint. Nothing: there is nothing left to try.
+std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& registry, const History& history,
                                       const std::function<void(const std::string&)>& on_note);
 
 /// How many trials the study will have if nothing ends it early; 0: unknown.
 int64_t planned_trials(const Pipeline& pipeline);
+
+/// Epochs of a whole training: the most that any trial of the pipeline may have.
+double full_epochs(const Pipeline& pipeline);
 
 }  // namespace espalier

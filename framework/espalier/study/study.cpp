@@ -2,16 +2,16 @@
 
 #include "espalier/error.h"
 #include "espalier/study/clock.h"
-#include "espalier/study/decide.h"
 #include "espalier/study/files.h"
-#include "espalier/study/parts.h"
-#include "espalier/study/training.h"
 #include "espalier/study/winner.h"
+#include "espalier/study/worker.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <exception>
+#include <mutex>
+#include <thread>
 
 namespace espalier {
 
@@ -25,12 +25,40 @@ std::string first_difference(const Json& before, const Json& now) {
   return path;
 }
 
+/// Names of the workers of the process that runs a study.
+constexpr const char* kOwners = "run/";
+
+/// Lets several threads tell one observer.
+class LockedObserver final : public Observer {
+ public:
+  explicit LockedObserver(Observer& observer) : observer_(observer) {}
+  void on_history(const std::vector<TrialRecord>& trials, double spent) override { tell([&] { observer_.on_history(trials, spent); }); }
+  void on_data(const Preparation& data) override { tell([&] { observer_.on_data(data); }); }
+  void on_progress(const std::string& what, double fraction) override { tell([&] { observer_.on_progress(what, fraction); }); }
+  void on_trial_start(const TrialRecord& trial, int64_t planned) override { tell([&] { observer_.on_trial_start(trial, planned); }); }
+  void on_epoch(const TrialRecord& trial, const EpochRecord& epoch) override { tell([&] { observer_.on_epoch(trial, epoch); }); }
+  void on_part_start(const TrialRecord& part) override { tell([&] { observer_.on_part_start(part); }); }
+  void on_pulse() override { tell([&] { observer_.on_pulse(); }); }
+  void on_trial_end(const TrialRecord& trial) override { tell([&] { observer_.on_trial_end(trial); }); }
+  void on_note(const std::string& note) override { tell([&] { observer_.on_note(note); }); }
+
+ private:
+  template <class Tell>
+  void tell(const Tell& what) {
+    const std::lock_guard lock(mutex_);
+    what();
+  }
+
+  Observer& observer_;
+  std::mutex mutex_;
+};
+
 /// One process's work on one study.
 class Run {
  public:
   Run(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& observer)
       : pipeline_(pipeline), registry_(registry), options_(options), observer_(observer), lock_(prepare_folder(options.folder)),
-        store_(open_sqlite(options.folder / "study.db")) {}
+        store_(create_store(options.folder, pipeline.store)) {}
 
   StudyResult run() {
     check_identity();
@@ -41,9 +69,16 @@ class Run {
     spent_before_ = store_->info("spent_seconds").value_or(0.0).get<double>();
     begun_ = Clock::now();
     observer_.on_history(store_->trials(), spent_before_);
-    const StudyEnd end = search();
+    // No other process runs this study in the folder: what its workers held is free.
+    store_->abandon(kOwners);
+    store_->set_info("stop", false);
+    Team team{.deciding = {.pipeline = pipeline_, .registry = registry_, .data = data_, .study = options_.folder.filename().string(),
+                           .threads = settle_threads(), .on_note = [this](const std::string& note) { observer_.on_note(note); }},
+              .options = options_, .observer = observer_, .spent = [this] { return spent(); },
+              .on_hello = [this](const Json& hello) { note_machine(hello); }};
+    const StudyEnd end = search(team);
     save_spent();
-    return conclude(end);
+    return conclude(end, team);
   }
 
  private:
@@ -85,6 +120,7 @@ class Run {
 
   /// The machine's part of the lock is known once a trainer has begun; results may differ where it differs.
   void note_machine(const Json& hello) {
+    const std::lock_guard lock(machine_mutex_);
     if (machine_noted_ || !hello.is_object()) return;
     machine_noted_ = true;
     Json machine = hello;
@@ -104,123 +140,44 @@ class Run {
   double spent() const { return spent_before_ + seconds_since(begun_); }
   void save_spent() { store_->set_info("spent_seconds", spent()); }
 
-  /// True once time or epochs are used up; trials are counted where one is added.
-  bool is_spent(const std::vector<TrialRecord>& trials) const {
-    const Search& search = pipeline_.search;
-    if (search.budget_seconds > 0 && spent() >= search.budget_seconds) return true;
-    double epochs = 0.0;
-    for (const TrialRecord& trial : trials) epochs += trial.epochs;
-    return search.budget_epochs > 0 && epochs >= search.budget_epochs;
+  /// As many threads for each trial as the machine has for each worker when the study begins; kept, as results depend on it.
+  int64_t settle_threads() {
+    if (const auto before = store_->info("threads")) return before->get<int64_t>();
+    const int64_t threads = std::max<int64_t>(1, static_cast<int64_t>(std::thread::hardware_concurrency()) / worker_count());
+    store_->set_info("threads", threads);
+    return threads;
   }
 
-  StudyEnd search() {
-    while (!options_.interrupted()) {
-      require_folder();
-      const std::vector<TrialRecord> trials = store_->trials();
-      if (is_spent(trials)) return StudyEnd::finished;
-      if (const auto lease = store_->claim(kOwner, kLeaseSeconds)) {
-        if (run_trial(*lease)) continue;
-        if (options_.interrupted()) return StudyEnd::interrupted;
-        observer_.on_note(fmt::format("the time budget ended trial {} before all of its parts were trained: it has no score; "
-                                      "a larger search.budget.time goes on with it", lease->trial));
-        return StudyEnd::finished;
-      } else if (!decide(trials)) {
-        return StudyEnd::finished;
+  int64_t worker_count() const { return std::max<int64_t>(1, pipeline_.workers); }
+
+  /// The search, by one worker here and the others each in a thread of its own.
+  StudyEnd search(Team& team) {
+    std::vector<std::exception_ptr> errors(static_cast<size_t>(worker_count()));
+    std::vector<StudyEnd> ends(errors.size(), StudyEnd::finished);
+    const auto work = [&](size_t i) {
+      try {
+        const std::unique_ptr<Store> store = open_store(options_.folder);
+        ends[i] = Worker(team, *store, fmt::format("{}{}", kOwners, i)).work();
+      } catch (...) {
+        errors[i] = std::current_exception();
       }
+    };
+    {
+      std::vector<std::jthread> others;
+      for (size_t i = 1; i < ends.size(); ++i) others.emplace_back(work, i);
+      work(0);
     }
-    return StudyEnd::interrupted;
+    for (const std::exception_ptr& error : errors)
+      if (error) std::rethrow_exception(error);
+    return std::ranges::count(ends, StudyEnd::interrupted) > 0 ? StudyEnd::interrupted : StudyEnd::finished;
   }
 
-  /// SQLite goes on writing into a file that is deleted, and all of it would be lost.
-  void require_folder() const {
-    std::error_code error;
-    require(std::filesystem::exists(options_.folder / "study.db", error), "E3021",
-            fmt::format("'{}' has been deleted or moved while the study ran", (options_.folder / "study.db").string()));
-  }
-
-  /// Adds one trial; false if the search is over.
-  bool decide(const std::vector<TrialRecord>& trials) {
-    const Search& search = pipeline_.search;
-    if (search.budget_trials > 0 && std::ssize(trials) >= search.budget_trials) return false;
-    Random random(derive_seed(derive_seed(pipeline_.seed, "scheduler"), static_cast<uint64_t>(trials.size())));
-    const Step step = registry_.scheduler(search.scheduler).next(search.scheduler_settings, 1.0, history(trials, search.objective), random);
-    if (step.kind == Step::Kind::finished) return false;
-    if (step.kind != Step::Kind::start)
-      fail("E4010", fmt::format("scheduler '{}' resumes or awaits a trial, and no trial is paused or running", search.scheduler));
-    const auto proposal = next_proposal(pipeline_, registry_, trials, [this](const std::string& note) { observer_.on_note(note); });
-    if (!proposal) return false;
-    const std::string study = options_.folder.filename().string();
-    const Json document = trial_document(pipeline_, proposal->settings, registry_, data_, study, std::ssize(trials));
-    store_->add(proposal->settings, proposal->reason, document);
-    return true;
-  }
-
-  /// Runs one claimed trial to an end that is recorded; false if it was given back unfinished.
-  bool run_trial(const Lease& lease) {
-    observer_.on_trial_start(store_->trial(lease.trial).value(), planned_trials(pipeline_));
-    const std::vector<Part> parts = parts_of(pipeline_);
-    const bool goes_on = parts.empty() ? train_claimed(context_, lease, {}) : run_parts(lease, parts);
-    observer_.on_trial_end(store_->trial(lease.trial).value());
-    return goes_on;
-  }
-
-  /// Trains what a trial consists of, each part like a trial of its own; its score is their mean. A part that fails fails
-  /// the trial. Parts are kept over interruptions, and so a trial is never scored by some of its parts.
-  bool run_parts(const Lease& lease, const std::vector<Part>& parts) {
-    const Json document = store_->document(lease.trial);
-    for (const Part& part : parts) {
-      store_->add_part(lease.trial, part.name, part_document(document, part, pipeline_, data_));
-      const auto claimed = store_->claim_part(lease.trial, part.name, kOwner, kLeaseSeconds);
-      if (claimed) {
-        observer_.on_part_start(store_->trial(lease.trial, part.name).value());
-        store_->renew(lease, kLeaseSeconds);
-        if (!train_claimed(context_, *claimed, {.keeps_partial = false})) {
-          store_->release(lease, 0.0);
-          return false;
-        }
-      }
-      const TrialRecord ended = store_->trial(lease.trial, part.name).value();
-      if (ended.state == TrialState::failed) {
-        store_->fail(lease, ended.cause, part.name + ": " + ended.message, seconds_of(lease.trial));
-        return true;
-      }
-    }
-    const std::string& metric = pipeline_.search.objective.metric;
-    const Metrics scores = mean_scores(store_->parts(lease.trial), metric);
-    const auto objective = scores.find(metric);
-    store_->complete(lease, scores, objective == scores.end() ? std::nullopt : std::optional(objective->second), seconds_of(lease.trial));
-    return true;
-  }
-
-  double seconds_of(int64_t trial) const {
-    double sum = 0.0;
-    for (const TrialRecord& part : store_->parts(trial)) sum += part.seconds;
-    return sum;
-  }
-
-  /// Trains the winner again on all rows that are not test, for as many epochs as it was best after. False: interrupted.
-  bool refit(const TrialRecord& best) {
-    if (!pipeline_.search.refit) return true;
-    const Json document = store_->document(best.number);
-    if (!store_->trial(best.number, kRefit)) store_->add_part(best.number, kRefit, refit_document(document, data_));
-    const auto claimed = store_->claim_part(best.number, kRefit, kOwner, kLeaseSeconds);
-    if (!claimed) return true;
-    observer_.on_note(fmt::format("trial {} is the best: training it again on all rows but test, for {} epochs", best.number, refit_epochs(best)));
-    observer_.on_part_start(store_->trial(best.number, kRefit).value());
-    if (!train_claimed(context_, *claimed, {.until = refit_epochs(best), .in_budget = false, .keeps_partial = false})) return false;
-    const TrialRecord ended = store_->trial(best.number, kRefit).value();
-    if (ended.state == TrialState::failed)
-      observer_.on_note(fmt::format("training trial {} again failed ({}): {}", best.number, ended.cause, ended.message));
-    return true;
-  }
-
-  StudyResult conclude(StudyEnd end) {
-    require_folder();
+  StudyResult conclude(StudyEnd end, Team& team) {
     const std::vector<TrialRecord> trials = store_->trials();
     StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective)};
     result.complete = std::ranges::count(trials, TrialState::complete, &TrialRecord::state);
     result.failed = std::ranges::count(trials, TrialState::failed, &TrialRecord::state);
-    if (end == StudyEnd::finished && result.best && !refit(*result.best)) result.end = StudyEnd::interrupted;
+    if (end == StudyEnd::finished && result.best && !Worker(team, *store_, fmt::format("{}{}", kOwners, 0)).refit(*result.best)) result.end = StudyEnd::interrupted;
     if (result.end == StudyEnd::finished && result.best) {
       result.scores = write_best(pipeline_, options_, data_, *store_, *result.best, observer_);
       if (options_.interrupted()) result.end = StudyEnd::interrupted;
@@ -231,15 +188,14 @@ class Run {
   const Pipeline& pipeline_;
   const Registry& registry_;
   const StudyOptions& options_;
-  Observer& observer_;
+  LockedObserver observer_;
   FolderLock lock_;
   std::unique_ptr<Store> store_;
   Preparation data_ = {};
   double spent_before_ = 0.0;
+  std::mutex machine_mutex_;
   bool machine_noted_ = false;
   Clock::time_point begun_ = Clock::now();
-  TrainingContext context_{pipeline_, options_, *store_, observer_, [this] { return spent(); }, [this] { save_spent(); },
-                           [this](const Json& hello) { note_machine(hello); }};
 };
 
 }  // namespace

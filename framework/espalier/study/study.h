@@ -32,7 +32,8 @@ struct StudyOptions {
   std::filesystem::path trainer;             ///< espalier-trainer
   const std::atomic<int>* interrupts = nullptr;  ///< number of Ctrl-C seen: 1 finishes the step, 2 stops at once
 
-  bool interrupted() const { return interrupts != nullptr && interrupts->load() > 0; }
+  int interrupt_count() const { return interrupts != nullptr ? interrupts->load() : 0; }
+  bool interrupted() const { return interrupt_count() > 0; }
 };
 
 enum class StudyEnd { finished, interrupted };
@@ -49,10 +50,8 @@ struct StudyResult {
 /// child process, records, evaluates the winner on the test split once, writes best/.
 StudyResult run_study(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& observer);
 
-/// Results in the form that tuners see: objective negated where it is maximised.
-History history(const std::vector<TrialRecord>& trials, const Objective& objective);
-
-/// The best complete trial, ties to the lower number; one without a score only if none has one.
+/// The best of the trials that are complete or wait for more, ties to the lower number; one without a score only if none
+/// has one.
 std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective);
 
 }  // namespace espalier

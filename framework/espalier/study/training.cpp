@@ -16,7 +16,7 @@ namespace espalier {
 
 namespace {
 
-constexpr double kRenewSeconds = 30.0;
+constexpr double kRenewSeconds = 10.0;
 
 Metrics numbers_of(const Json& object) {
   Metrics out;
@@ -39,12 +39,20 @@ class Attempt {
     std::filesystem::create_directories(options_.folder / attempt_, error);
     if (error) fail("E3021", fmt::format("cannot create '{}': {}", (options_.folder / attempt_).string(), error.message()));
     write_file(options_.folder / training_folder(lease_.trial, lease_.part) / "trial.json", document_.dump(1));
-    const ChildEnd end = train(child_options(), train_job(), listener());
-    context_.save_spent();
-    return record_end(end);
+    try {
+      const ChildEnd end = train(child_options(), train_job(), listener());
+      context_.save_spent();
+      return record_end(end);
+    } catch (const Fenced&) {
+      context_.observer.on_note(fmt::format("trial {} is another worker's now, as nothing was heard of this one for long", lease_.trial));
+      return true;
+    }
   }
 
  private:
+  /// The lease is lost: whatever else is learnt is refused.
+  struct Fenced {};
+
   /// A trainer that talks nonsense has failed its trial, and not the study.
   static ChildEnd train(const ChildOptions& child, const Json& job, const std::function<void(const Json&)>& on_message) {
     const Clock::time_point begun = Clock::now();
@@ -60,10 +68,11 @@ class Attempt {
     return {.cause = "crash", .message = "the trainer's messages make no sense: " + nonsense, .done = {}, .seconds = seconds_since(begun)};
   }
 
-  ChildOptions child_options() const {
+  ChildOptions child_options() {
     constexpr double kLeast = 0.001;  // 0 would mean no limit
     const Search& search = pipeline_.search;
-    ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = options_.interrupts};
+    ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = context_.interrupts,
+                       .on_tick = [this] { keep_lease(); }};
     if (search.limit_seconds > 0) child.limit_seconds = std::max(kLeast, search.limit_seconds - before_.seconds);
     child.limit_bytes = search.limit_bytes;
     if (search.budget_seconds > 0 && order_.in_budget) child.stop_seconds = std::max(kLeast, search.budget_seconds - context_.spent());
@@ -80,7 +89,7 @@ class Attempt {
 
   /// Records what a trainer tells while it works.
   std::function<void(const Json&)> listener() {
-    return [this, last = Clock::now(), done = before_.epochs](const Json& message) mutable {
+    return [this, done = before_.epochs](const Json& message) mutable {
       context_.observer.on_pulse();
       if (message.contains("hello")) context_.on_hello(message["hello"]);
       bool held = true;
@@ -96,12 +105,16 @@ class Attempt {
         const std::string path = below_folder(message["checkpoint"].get<std::string>());
         held = held && store_.record_checkpoint(lease_, path, message.value("sha256", ""), message.value("epochs", done));
       }
-      if (seconds_since(last) > kRenewSeconds) {
-        held = held && store_.renew(lease_, kLeaseSeconds);
-        last = Clock::now();
-      }
-      require(held, "E3016", fmt::format("another process has taken trial {}", lease_.trial));
+      if (!held) throw Fenced{};
     };
+  }
+
+  /// The worker's heartbeat, whatever the trainer does: a trainer that hangs is ended for its silence.
+  void keep_lease() {
+    if (seconds_since(renewed_) < kRenewSeconds) return;
+    renewed_ = Clock::now();
+    const bool held = store_.renew(lease_, kLeaseSeconds) && (order_.whole == nullptr || store_.renew(*order_.whole, kLeaseSeconds));
+    if (!held) throw Fenced{};
   }
 
   /// A file named by the trainer, absolute or below its attempt, as a path below the study's folder.
@@ -112,14 +125,14 @@ class Attempt {
 
   bool record_end(const ChildEnd& end) {
     if (end.cause.empty()) {
-      complete(numbers_of(end.done), end);
+      finish(numbers_of(end.done), end);
       return true;
     }
     if (end.cause != "interrupted") {
       store_.fail(lease_, end.cause, end.message, end.seconds);
       return true;
     }
-    if (options_.interrupted() || !order_.keeps_partial) {
+    if (context_.interrupts() > 0 || !order_.keeps_partial) {
       store_.release(lease_, end.seconds);
       return false;
     }
@@ -129,7 +142,7 @@ class Attempt {
       store_.release(lease_, end.seconds);
     } else {
       context_.observer.on_note(fmt::format("trial {} was stopped by the time budget: its best epoch counts", lease_.trial));
-      complete(scores, collect(end));
+      finish(scores, collect(end));
     }
     return true;
   }
@@ -141,14 +154,16 @@ class Attempt {
     if (trial.checkpoint.empty()) return end;
     Json job = train_job();
     job["attempt"]["until"] = trial.epochs;
-    const ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = options_.interrupts};
+    const ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = context_.interrupts,
+                             .on_tick = [this] { keep_lease(); }};
     ChildEnd collected = train(child, job, {});
     if (!collected.cause.empty()) return end;
     collected.seconds += end.seconds;
     return collected;
   }
 
-  void complete(Metrics scores, const ChildEnd& end) {
+  /// Records a score: the trial is complete, or waits at the end of its order.
+  void finish(Metrics scores, const ChildEnd& end) {
     const std::string& metric = pipeline_.search.objective.metric;
     if (!scores.contains(metric))
       for (const auto& [name, value] : best_epoch()) scores.try_emplace(name, value);
@@ -163,7 +178,9 @@ class Attempt {
     }
     if (const std::string weights = find_weights(end); !weights.empty())
       store_.set_info(weights_key(lease_.trial, lease_.part), weights);
-    store_.complete(lease_, scores, is_scored ? std::optional(objective->second) : std::nullopt, end.seconds);
+    const std::optional<double> scored = is_scored ? std::optional(objective->second) : std::nullopt;
+    const bool has_more = order_.pauses && end.done.is_object() && !end.done.value("finished", true);
+    if (!(has_more ? store_.pause(lease_, scores, scored, end.seconds) : store_.complete(lease_, scores, scored, end.seconds))) throw Fenced{};
   }
 
   std::string find_weights(const ChildEnd& end) const {
@@ -194,6 +211,7 @@ class Attempt {
   TrialRecord before_;      ///< as it was claimed
   Json document_;
   std::string attempt_;     ///< its folder, below the study's
+  Clock::time_point renewed_ = Clock::now();
 };
 
 }  // namespace

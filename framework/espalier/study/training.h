@@ -11,27 +11,30 @@ namespace espalier {
 struct TrainingContext {
   const Pipeline& pipeline;
   const StudyOptions& options;
-  Store& store;
+  Store& store;                        ///< of this worker alone
   Observer& observer;
+  std::string owner;                   ///< in whose name trials are claimed
+  std::function<int()> interrupts;     ///< how often someone has asked to stop: 1 after the step, 2 at once
   std::function<double()> spent;       ///< seconds of the time budget, over all runs of the study
   std::function<void()> save_spent;
   std::function<void(const Json&)> on_hello;   ///< what a trainer says of itself: LibTorch, threads, precision
 };
 
-/// How long a lease holds: longer than the silence that counts as hung, so that a living training keeps it.
-inline constexpr double kLeaseSeconds = 900.0;
-/// Who claims: one process runs a study at a time.
-inline constexpr const char* kOwner = "local";
+/// How long a lease holds after its worker was last heard of.
+inline constexpr double kLeaseSeconds = 60.0;
 
 /// What a training is asked beyond its document.
 struct TrainingOrder {
   Json until = nullptr;       ///< epochs after which it ends; null: as the document says
   bool in_budget = true;      ///< the time budget stops it
   bool keeps_partial = true;  ///< stopped by the budget, its best epoch counts; false: it is given back
+  bool pauses = false;        ///< where `until` comes before its end, it waits for more
+  const Lease* whole = nullptr;  ///< of a part: the lease of its trial, which is kept with its own
 };
 
 /// Trains one claimed trial, or part of one, in a child process to an end that is recorded in the store. False if it was
-/// given back unfinished: someone interrupted, or the budget is spent.
+/// given back unfinished: someone interrupted, or the budget is spent. A lease that is lost is a note, and nothing more is
+/// written under it.
 bool train_claimed(const TrainingContext& context, const Lease& lease, const TrainingOrder& order);
 
 /// Folder of a trial or a part of it, below the study's: "trials/0012", "trials/0012/fold-2".

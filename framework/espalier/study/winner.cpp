@@ -37,7 +37,7 @@ Json ask(const Winner& winner, const std::string& what, Json more) {
            {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", winner.weights.string()}, {"write", write.string()}}}};
   job.update(more);
   job["attempt"].update(more);
-  const ChildOptions child{.program = winner.options.trainer, .log = write / "log.txt", .interrupts = winner.options.interrupts};
+  const ChildOptions child{.program = winner.options.trainer, .log = write / "log.txt", .interrupts = [&] { return winner.options.interrupt_count(); }};
   ChildEnd end;
   try {
     end = run_child(child, job, {});

@@ -1,0 +1,360 @@
+#include "espalier/store/store.h"
+
+#include "espalier/error.h"
+#include "espalier/store/database.h"
+#include "espalier/store/schema.h"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <ctime>
+
+namespace espalier {
+
+namespace {
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+/// Numbers that are not finite have no place in JSON: they are left out.
+std::string dump(const Metrics& metrics) {
+  Json json = Json::object();
+  for (const auto& [name, value] : metrics)
+    if (std::isfinite(value)) json[name] = value;
+  return json.dump();
+}
+
+Metrics read_metrics(const std::string& text) {
+  Metrics metrics;
+  const Json json = Json::parse(text);
+  for (const auto& [name, value] : json.items())
+    if (value.is_number()) metrics[name] = value.get<double>();
+  return metrics;
+}
+
+TrialState read_state(const std::string& word) {
+  for (const TrialState state : {TrialState::queued, TrialState::running, TrialState::paused, TrialState::complete,
+                                 TrialState::pruned, TrialState::failed, TrialState::preempted})
+    if (to_string(state) == word) return state;
+  fail("E3014", fmt::format("a trial has the unknown state '{}'", word));
+}
+
+constexpr const char* kColumns =
+    "select number, settings, reason, state, cause, message, scores, objective, "
+    "case when part = '' then coalesce((select sum(p.epochs) from trial p where p.number = trial.number and p.part <> '' and "
+    "p.part <> 'refit'), epochs) else epochs end, seconds, checkpoint, started, ended, "
+    "(select count(*) from attempt where attempt.trial = trial.number and attempt.part = trial.part), part, decision, until from trial ";
+
+TrialRecord read_trial(const Statement& row) {
+  TrialRecord record{.number = row.integer(0), .settings = {}, .reason = row.text(2)};
+  const Json settings = Json::parse(row.text(1));
+  for (const auto& [name, value] : settings.items()) record.settings[name] = value;
+  record.state = read_state(row.text(3));
+  record.cause = row.text(4);
+  record.message = row.text(5);
+  record.scores = read_metrics(row.text(6));
+  if (!row.is_null(7)) record.objective = row.number(7);
+  record.epochs = row.number(8);
+  record.seconds = row.number(9);
+  record.checkpoint = row.text(10);
+  record.started = row.text(11);
+  record.ended = row.text(12);
+  record.attempts = row.integer(13);
+  record.part = row.text(14);
+  record.decision = row.integer(15);
+  record.until = row.number(16);
+  return record;
+}
+
+Decision read_decision(const Statement& row) {
+  Decision out{.number = row.integer(0), .trial = row.integer(1), .until = row.number(2), .reason = row.text(3), .seen = row.integer(4)};
+  if (row.is_null(5)) return out;
+  out.ended = row.integer(5);
+  out.state = read_state(row.text(6));
+  out.epochs = row.number(7);
+  out.cost = row.number(8);
+  if (!row.is_null(9)) out.objective = row.number(9);
+  return out;
+}
+
+/// The one code path for all engines.
+class SqlStore final : public Store {
+ public:
+  SqlStore(std::unique_ptr<Database> database, bool read_only) : database_(std::move(database)), db_(*database_) {
+    if (check_format() == kStoreFormat) return;
+    require(!read_only, "E3011", fmt::format("'{}' holds no study", db_.name()));
+    Transaction transaction(db_);
+    // Another process may have been faster.
+    if (check_format() == 0) {
+      db_.run(kStoreSchema);
+      db_.set_format(kStoreFormat);
+    }
+    transaction.commit();
+  }
+
+  void set_info(const std::string& name, const Json& value) override {
+    Statement(db_, "insert into info values (?, ?) on conflict (name) do update set value = excluded.value").bind(name).bind(value.dump()).step();
+  }
+
+  std::optional<Json> info(const std::string& name) const override {
+    Statement row(db_, "select value from info where name = ?");
+    if (!row.bind(name).step()) return std::nullopt;
+    return Json::parse(row.text(0));
+  }
+
+  std::optional<int64_t> decide(const Decision& decision, const NewTrial* trial) override {
+    Transaction transaction(db_);
+    if (first_of("select coalesce(max(number) + 1, 0) from decision") != decision.number) return std::nullopt;
+    const auto number = append(decision, trial);
+    if (number) transaction.commit();
+    return number;
+  }
+
+  int64_t add(const Settings& settings, const std::string& reason, const Json& document) override {
+    Transaction transaction(db_);
+    const NewTrial trial{.settings = settings, .reason = reason, .document = document};
+    const Decision decision{.number = first_of("select coalesce(max(number) + 1, 0) from decision"),
+                            .seen = first_of("select count(*) from decision where ended is not null")};
+    const int64_t number = append(decision, &trial).value();
+    transaction.commit();
+    return number;
+  }
+
+  std::vector<Decision> decisions(int64_t number, int64_t ended) const override {
+    std::vector<Decision> out;
+    Statement row(db_, "select number, trial, until, reason, seen, ended, state, epochs, cost, objective from decision "
+                       "where number >= ? or ended >= ? order by number");
+    row.bind(number).bind(ended);
+    while (row.step()) out.push_back(read_decision(row));
+    return out;
+  }
+
+  void add_part(int64_t trial, const std::string& part, const Json& document) override {
+    Statement(db_, "insert into trial (number, part, part_order, settings, reason, document, decision) select number, ?, "
+                   "(select count(*) from trial p where p.number = trial.number), settings, reason, ?, decision from trial "
+                   "where number = ? and part = '' on conflict (number, part) do nothing")
+        .bind(part).bind(document.dump()).bind(trial).step();
+  }
+
+  std::optional<Lease> claim(const std::string& owner, double seconds) override {
+    Transaction transaction(db_);
+    Statement row(db_, "select number, token + 1 from trial where " + free_in("'queued'") + " and part = '' order by decision limit 1");
+    if (!row.bind(db_.clock()).step()) return std::nullopt;
+    return take({.trial = row.integer(0), .token = row.integer(1)}, owner, seconds, transaction);
+  }
+
+  std::optional<Lease> claim_part(int64_t trial, const std::string& part, const std::string& owner, double seconds) override {
+    Transaction transaction(db_);
+    // Who holds the trial holds its parts; one that is paused goes on with its trial.
+    Statement row(db_, "select number, token + 1 from trial where " + free_in("'queued', 'paused'") + " and number = ? and part = ?");
+    if (!row.bind(db_.clock()).bind(trial).bind(part).step()) return std::nullopt;
+    return take({.trial = trial, .token = row.integer(1), .part = part}, owner, seconds, transaction);
+  }
+
+  bool renew(const Lease& lease, double seconds) override {
+    Statement(db_, fmt::format("update trial set held_until = {} + ? {}", db_.now(), kHeld))
+        .bind(seconds).bind(lease.trial).bind(lease.part).bind(lease.token).step();
+    return db_.changes() == 1;
+  }
+
+  void abandon(const std::string& owners) override {
+    Statement(db_, "update trial set held_until = -1 where state = 'running' and substr(owner, 1, ?) = ?")
+        .bind(static_cast<int64_t>(owners.size())).bind(owners).step();
+  }
+
+  bool record_epoch(const Lease& lease, const EpochRecord& epoch) override {
+    Transaction transaction(db_);
+    const auto epochs = static_cast<double>(epoch.epoch);
+    Statement(db_, fmt::format("update trial set epochs = case when epochs < ? then ? else epochs end {}", kHeld))
+        .bind(epochs).bind(epochs).bind(lease.trial).bind(lease.part).bind(lease.token).step();
+    if (db_.changes() == 0) return false;
+    Statement(db_, "insert into epoch values (?, ?, ?, ?, ?) on conflict (trial, part, epoch) do update set token = excluded.token, "
+                   "metrics = excluded.metrics")
+        .bind(lease.trial).bind(lease.part).bind(epoch.epoch).bind(lease.token).bind(dump(epoch.metrics)).step();
+    transaction.commit();
+    return true;
+  }
+
+  bool record_checkpoint(const Lease& lease, const std::string& path, const std::string& sha256, double epochs) override {
+    Statement(db_, fmt::format("update trial set checkpoint = ?, checkpoint_sha256 = ?, saved_epochs = ?, "
+                               "epochs = case when epochs < ? then ? else epochs end {}", kHeld))
+        .bind(path).bind(sha256).bind(epochs).bind(epochs).bind(epochs).bind(lease.trial).bind(lease.part).bind(lease.token).step();
+    return db_.changes() == 1;
+  }
+
+  bool complete(const Lease& lease, const Metrics& scores, std::optional<double> objective, double seconds) override {
+    return end(lease, TrialState::complete, {.scores = scores, .objective = objective, .seconds = seconds});
+  }
+  bool pause(const Lease& lease, const Metrics& scores, std::optional<double> objective, double seconds) override {
+    return end(lease, TrialState::paused, {.scores = scores, .objective = objective, .seconds = seconds});
+  }
+  bool fail(const Lease& lease, const std::string& cause, const std::string& message, double seconds) override {
+    return end(lease, TrialState::failed, {.seconds = seconds, .cause = cause, .message = message});
+  }
+  bool release(const Lease& lease, double seconds) override { return end(lease, TrialState::queued, {.seconds = seconds}); }
+
+  std::vector<TrialRecord> trials(int64_t from) const override {
+    std::vector<TrialRecord> out;
+    Statement row(db_, std::string(kColumns) + "where part = '' and number >= ? order by number");
+    for (row.bind(from); row.step();) out.push_back(read_trial(row));
+    return out;
+  }
+
+  std::vector<TrialRecord> parts(int64_t number) const override {
+    std::vector<TrialRecord> out;
+    Statement row(db_, std::string(kColumns) + "where number = ? and part <> '' order by part_order");
+    for (row.bind(number); row.step();) out.push_back(read_trial(row));
+    return out;
+  }
+
+  std::optional<TrialRecord> trial(int64_t number, const std::string& part) const override {
+    Statement row(db_, std::string(kColumns) + "where number = ? and part = ?");
+    if (!row.bind(number).bind(part).step()) return std::nullopt;
+    return read_trial(row);
+  }
+
+  Json document(int64_t number, const std::string& part) const override {
+    Statement row(db_, "select document from trial where number = ? and part = ?");
+    require(row.bind(number).bind(part).step(), "E3015", fmt::format("the store has no trial {}{}", number, part.empty() ? "" : ", " + part));
+    return Json::parse(row.text(0));
+  }
+
+  std::vector<EpochRecord> epochs(int64_t number, const std::string& part) const override {
+    std::vector<EpochRecord> out;
+    Statement row(db_, "select epoch, metrics from epoch where trial = ? and part = ? order by epoch");
+    row.bind(number).bind(part);
+    while (row.step()) out.push_back({.epoch = row.integer(0), .metrics = read_metrics(row.text(1))});
+    return out;
+  }
+
+ private:
+  /// What an end leaves behind.
+  struct Ending {
+    Metrics scores = {};
+    std::optional<double> objective = {};
+    double seconds = 0.0;
+    std::string cause = {};
+    std::string message = {};
+  };
+
+  /// The row of a lease as long as its token is the one of the last claim: the fence.
+  static constexpr const char* kHeld = "where number = ? and part = ? and token = ? and state = 'running'";
+
+  /// Rows that can be claimed: in one of these states, or abandoned: after a lease or on another boot.
+  std::string free_in(const std::string& states) const {
+    return fmt::format("(state in ({}) or (state = 'running' and (held_until < {} or clock <> ?)))", states, db_.now());
+  }
+
+  int64_t first_of(const std::string& sql) const {
+    Statement row(db_, sql);
+    row.step();
+    return row.integer(0);
+  }
+
+  int64_t check_format() const {
+    const int64_t found = db_.format();
+    if (found > kStoreFormat)
+      espalier::fail("E3011", fmt::format("'{}' has format {}, this espalier knows {}", db_.name(), found, kStoreFormat), "update espalier");
+    if (found != 0 && found < kStoreFormat)
+      espalier::fail("E3011", fmt::format("'{}' has format {} of an earlier espalier, this one knows {}", db_.name(), found, kStoreFormat),
+                     "run the pipeline into another folder");
+    return found;
+  }
+
+  /// Writes a decision and what it does to its trial, within the caller's transaction.
+  std::optional<int64_t> append(const Decision& decision, const NewTrial* trial) {
+    const int64_t number = trial != nullptr ? first_of("select coalesce(max(number) + 1, 0) from trial") : decision.trial;
+    if (trial != nullptr) {
+      Statement(db_, "insert into trial (number, settings, reason, document, decision, until) values (?, ?, ?, ?, ?, ?)")
+          .bind(number).bind(Json(trial->settings).dump()).bind(trial->reason).bind(trial->document.dump())
+          .bind(decision.number).bind(decision.until).step();
+    } else {
+      Statement(db_, "update trial set state = 'queued', decision = ?, until = ?, ended = '' where number = ? and part = '' and state = 'paused'")
+          .bind(decision.number).bind(decision.until).bind(number).step();
+      if (db_.changes() != 1) return std::nullopt;
+    }
+    Statement(db_, "insert into decision (number, trial, until, reason, seen) values (?, ?, ?, ?, ?)")
+        .bind(decision.number).bind(number).bind(decision.until).bind(decision.reason).bind(decision.seen).step();
+    return number;
+  }
+
+  /// Makes the lease of a row that is free, within the caller's transaction.
+  Lease take(const Lease& lease, const std::string& owner, double seconds, Transaction& transaction) {
+    const std::string time = utc_now();
+    close_attempt({lease.trial, lease.token - 1, lease.part}, "lost");
+    // What was learnt after the last checkpoint is learnt again, so it is forgotten here.
+    Statement(db_, "delete from epoch where trial = ? and part = ? and epoch > (select saved_epochs from trial where number = ? and part = ?)")
+        .bind(lease.trial).bind(lease.part).bind(lease.trial).bind(lease.part).step();
+    Statement(db_, fmt::format("update trial set state = 'running', token = ?, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
+                               "started = case when started = '' then ? else started end where number = ? and part = ?", db_.now()))
+        .bind(lease.token).bind(owner).bind(db_.clock()).bind(seconds).bind(time).bind(lease.trial).bind(lease.part).step();
+    Statement(db_, "insert into attempt (trial, part, token, owner, started) values (?, ?, ?, ?, ?)")
+        .bind(lease.trial).bind(lease.part).bind(lease.token).bind(owner).bind(time).step();
+    transaction.commit();
+    return lease;
+  }
+
+  void close_attempt(const Lease& lease, const std::string& outcome) {
+    Statement(db_, "update attempt set ended = ?, outcome = ? where trial = ? and part = ? and token = ? and outcome = ''")
+        .bind(utc_now()).bind(outcome).bind(lease.trial).bind(lease.part).bind(lease.token).step();
+  }
+
+  /// Takes a running trial to another state if the token is still the one of the last claim.
+  bool end(const Lease& lease, TrialState state, const Ending& ending) {
+    Transaction transaction(db_);
+    const bool ends = state != TrialState::queued;
+    Statement(db_, fmt::format("update trial set state = ?, owner = '', held_until = null, seconds = seconds + ?, ended = ? {}", kHeld))
+        .bind(to_string(state)).bind(ending.seconds).bind(ends ? utc_now() : "").bind(lease.trial).bind(lease.part).bind(lease.token).step();
+    if (db_.changes() == 0) return false;
+    close_attempt(lease, ends ? to_string(state) : "released");
+    if (state == TrialState::failed)
+      Statement(db_, "update trial set cause = ?, message = ? where number = ? and part = ?")
+          .bind(ending.cause).bind(ending.message).bind(lease.trial).bind(lease.part).step();
+    else if (ends)
+      Statement(db_, "update trial set scores = ?, objective = ?, cause = '', message = '' where number = ? and part = ?")
+          .bind(dump(ending.scores)).bind(ending.objective).bind(lease.trial).bind(lease.part).step();
+    if (ends && lease.part.empty()) end_decision(lease.trial, state, ending);
+    transaction.commit();
+    return true;
+  }
+
+  /// Closes the decision that a trial was carried out under.
+  void end_decision(int64_t trial, TrialState state, const Ending& ending) {
+    const auto macs = ending.scores.find("macs");
+    const double epochs = this->trial(trial, "")->epochs;
+    Statement(db_, "update decision set ended = (select count(*) from decision where ended is not null), state = ?, epochs = ?, cost = ?, "
+                   "objective = ? where number = (select decision from trial where number = ? and part = '') and ended is null")
+        .bind(to_string(state)).bind(epochs).bind(macs == ending.scores.end() ? 0.0 : macs->second * epochs).bind(ending.objective).bind(trial).step();
+  }
+
+  std::unique_ptr<Database> database_;
+  const Database& db_;
+};
+
+}  // namespace
+
+std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  refuse_network_folder(folder);
+  std::error_code error;
+  const bool read_only = access(folder.c_str(), W_OK) != 0 && std::filesystem::exists(file, error);
+  return std::make_unique<SqlStore>(open_sqlite_database(file.string(), read_only), read_only);
+}
+
+std::unique_ptr<Store> open_memory() { return std::make_unique<SqlStore>(open_sqlite_database(":memory:", false), false); }
+
+std::unique_ptr<Store> open_postgres(const std::string& url, const std::string& study) {
+  return std::make_unique<SqlStore>(open_postgres_database(url, study), false);
+}
+
+}  // namespace espalier

@@ -1,0 +1,15 @@
+#include "espalier/study/study.h"
+
+namespace espalier {
+
+std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective) {
+  const double sign = objective.maximize ? 1.0 : -1.0;
+  const TrialRecord* best = nullptr;
+  for (const TrialRecord& trial : trials) {
+    if (trial.state != TrialState::complete && trial.state != TrialState::paused) continue;
+    if (best == nullptr || (trial.objective && (!best->objective || sign * *trial.objective > sign * *best->objective))) best = &trial;
+  }
+  return best == nullptr ? std::nullopt : std::optional<TrialRecord>(*best);
+}
+
+}  // namespace espalier

@@ -1,0 +1,50 @@
+#include "espalier/study/log.h"
+
+#include <algorithm>
+#include <map>
+
+namespace espalier {
+
+void Log::refresh(const Store& store) {
+  // Decisions first: a trial is written with the decision that starts it.
+  for (Decision& decision : store.decisions(decisions(), ended_)) {
+    const auto at = static_cast<size_t>(decision.number);
+    if (at >= decisions_.size()) decisions_.resize(at + 1);
+    if (decision.ended >= 0 && decisions_[at].ended < 0) ++ended_;
+    decisions_[at] = std::move(decision);
+  }
+  for (TrialRecord& trial : store.trials(trials())) settings_.push_back(std::move(trial.settings));
+}
+
+bool Log::ended_before(int64_t number) const {
+  return std::ranges::all_of(decisions_, [&](const Decision& decision) { return decision.number >= number || decision.ended >= 0; });
+}
+
+double Log::epochs() const {
+  std::map<int64_t, double> by_trial;
+  for (const Decision& decision : decisions_) by_trial[decision.trial] = std::max(by_trial[decision.trial], decision.epochs);
+  double sum = 0.0;
+  for (const auto& [trial, epochs] : by_trial) sum += epochs;
+  return sum;
+}
+
+History Log::history(const Objective& objective, const std::function<bool(const Decision&)>& sees) const {
+  History out(settings_.size());
+  for (size_t i = 0; i < out.size(); ++i) out[i] = {.number = static_cast<int64_t>(i), .settings = settings_[i]};
+  for (const Decision& decision : decisions_) {
+    Result& result = out.at(static_cast<size_t>(decision.trial));
+    if (decision.ended < 0 || !sees(decision)) {
+      result.state = TrialState::running;
+      continue;
+    }
+    result.state = decision.state;
+    result.fidelity = decision.epochs;
+    result.cost = decision.cost;
+    if (!decision.objective) continue;
+    result.objective = objective.maximize ? -*decision.objective : *decision.objective;
+    result.curve.push_back({.fidelity = decision.epochs, .objective = *result.objective});
+  }
+  return out;
+}
+
+}  // namespace espalier
