@@ -25,7 +25,9 @@ struct Group {
 std::vector<Group> groups() {
   std::vector<Verb> results = result_verbs();
   for (Verb& verb : predict_verbs()) results.push_back(std::move(verb));
-  return {{"pipelines", pipeline_verbs()}, {"runs", run_verbs()}, {"results", std::move(results)},
+  std::vector<Verb> runs = run_verbs();
+  for (Verb& verb : worker_verbs()) runs.push_back(std::move(verb));
+  return {{"pipelines", pipeline_verbs()}, {"runs", std::move(runs)}, {"results", std::move(results)},
           {"data", data_verbs()}, {"plugins", plugin_verbs()}};
 }
 

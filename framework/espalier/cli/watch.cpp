@@ -32,6 +32,15 @@ std::vector<std::string> describe(const Metrics& metrics) {
   return words;
 }
 
+std::string counted_epochs(double epochs) { return format_number(epochs) + (epochs == 1.0 ? " epoch" : " epochs"); }
+
+/// Why these settings, and why now and how far.
+std::string why(const TrialRecord& trial) {
+  const std::string far = trial.until > 0.0 ? "until " + counted_epochs(trial.until) : "to its end";
+  const std::string now = trial.decided.empty() ? far : fmt::format("{} ({})", far, trial.decided);
+  return trial.epochs > 0.0 ? now : trial.reason + "; " + now;
+}
+
 }  // namespace
 
 std::vector<std::string> settings_in_short(const Space& space, const Settings& settings) {
@@ -89,14 +98,19 @@ void Watch::say_words(const std::string& lead, const std::vector<std::string>& w
 
 double Watch::elapsed() const { return spent_before_ + seconds_since(begin_); }
 
+/// Until the budget is spent: by time exactly, by trials as a range of one deviation to both sides.
 std::string Watch::remaining() const {
-  double seconds = budget_seconds_ > 0.0 ? std::max(0.0, budget_seconds_ - elapsed()) : -1.0;
-  if (ended_ > 0 && planned_ > 0) {
-    const double each = seconds_of_ended_ / static_cast<double>(ended_);
-    const double by_trials = std::max(0.0, each * static_cast<double>(planned_ - ended_) - seconds_since(trial_begin_));
-    seconds = seconds < 0.0 ? by_trials : std::min(seconds, by_trials);
-  }
-  return seconds < 0.0 ? "" : "  ETA " + format_seconds(std::round(seconds));
+  const double by_time = budget_seconds_ > 0.0 ? std::max(0.0, budget_seconds_ - elapsed()) : INFINITY;
+  const auto begun = static_cast<double>(seconds_.size());
+  const double left = static_cast<double>(planned_) - begun;
+  if (planned_ == 0 || begun < 1.0 || left < 0.0) return std::isfinite(by_time) ? "  ETA " + format_seconds(std::round(by_time)) : "";
+  double sum = 0.0, squares = 0.0;
+  for (const auto& [number, seconds] : seconds_) sum += seconds, squares += seconds * seconds;
+  const double mean = sum / begun;
+  const double spread = begun > 1.0 ? std::sqrt(left * std::max(0.0, squares / begun - mean * mean)) : 0.0;
+  const auto shown = [&](double seconds) { return format_seconds(std::round(std::clamp(seconds, 0.0, by_time))); };
+  const std::string least = shown(mean * left - spread), most = shown(mean * left + spread);
+  return "  ETA " + (least == most ? least : least + " to " + most);
 }
 
 void Watch::on_history(const std::vector<TrialRecord>& trials, double spent_seconds) {
@@ -104,7 +118,7 @@ void Watch::on_history(const std::vector<TrialRecord>& trials, double spent_seco
   spent_before_ = spent_seconds;
   begin_ = Clock::now();
   for (const TrialRecord& trial : trials)
-    if (trial.state == TrialState::complete || trial.state == TrialState::failed) ++ended_, seconds_of_ended_ += trial.seconds;
+    if (trial.state != TrialState::queued && trial.state != TrialState::running) seconds_[trial.number] = trial.seconds;
 }
 
 void Watch::on_data(const Preparation& preparation) {
@@ -130,61 +144,76 @@ std::string Watch::title(const TrialRecord& trial) const {
                       : fmt::format("trial {}", trial.number);
 }
 
-void Watch::draw_trial() {
-  if (!current_) return;
-  std::vector<std::string> lines{title(*current_) + (current_->part.empty() ? "" : ", " + current_->part) + ": " +
-                                 join(settings_in_short(space_, current_->settings), "  ")};
-  if (!epoch_.empty()) lines.push_back("  " + epoch_ + "  " + sparkline(curve_, kCurveWidth));
-  lines.push_back(fmt::format("  {}{}{}", format_seconds(std::floor(elapsed())), remaining(),
-                              best_ ? fmt::format("  best so far {} (trial {})", format_score(*best_->objective), best_->number) : ""));
+std::string Watch::status() const {
+  std::string line = fmt::format("  {}{}", format_seconds(std::floor(elapsed())), remaining());
+  if (best_ && best_->objective) line += fmt::format("  best so far {} (trial {})  {}", format_score(*best_->objective), best_->number, sparkline(incumbents_, kCurveWidth));
+  return line;
+}
+
+void Watch::draw_running() {
+  std::vector<std::string> lines;
+  for (const auto& [number, running] : running_) {
+    const TrialRecord& trial = running.trial;
+    lines.push_back(title(trial) + (trial.part.empty() ? "" : ", " + trial.part) + ": " + join(settings_in_short(space_, trial.settings), "  "));
+    lines.push_back("  " + why(trial));
+    if (!running.epoch.empty()) lines.push_back("  " + running.epoch + "  " + sparkline(running.curve, kCurveWidth));
+  }
+  if (!lines.empty()) lines.push_back(status());
   draw(lines);
+}
+
+/// A new trial with its settings, one that goes on with how far.
+void Watch::say_start(const TrialRecord& trial) {
+  if (trial.epochs > 0.0)
+    return say(fmt::format("{} goes on after {}: {}", title(trial), counted_epochs(trial.epochs), why(trial)));
+  std::vector<std::string> words = settings_in_short(space_, trial.settings);
+  if (words.empty()) words.emplace_back(space_.axes.empty() ? "nothing is searched" : "every setting at its default");
+  say_words(title(trial) + ":", words);
+  if (!space_.axes.empty()) say("  " + why(trial));
 }
 
 void Watch::on_trial_start(const TrialRecord& trial, int64_t planned) {
   planned_ = planned;
-  current_ = trial;
-  trial_begin_ = Clock::now();
-  epoch_.clear();
-  curve_.clear();
-  if (live_) return draw_trial();
-  std::vector<std::string> words = settings_in_short(space_, trial.settings);
-  if (words.empty()) words.emplace_back(space_.axes.empty() ? "nothing is searched" : "every setting at its default");
-  say_words(title(trial) + ":", words);
-  if (trial.epochs > 0) say(fmt::format("  goes on after {} epochs", format_number(trial.epochs)));
+  running_[trial.number] = {.trial = trial};
+  if (live_) draw_running();
+  else say_start(trial);
 }
 
 void Watch::on_part_start(const TrialRecord& part) {
-  current_ = part;
-  epoch_.clear();
-  curve_.clear();
-  if (live_) return draw_trial();
-  say(fmt::format("  {}{}:", part.part, part.epochs > 0 ? fmt::format(", after {} epochs", format_number(part.epochs)) : ""));
+  running_[part.number] = {.trial = part};
+  if (live_) return draw_running();
+  say(fmt::format("  {}{}:", part.part, part.epochs > 0 ? fmt::format(", after {}", counted_epochs(part.epochs)) : ""));
 }
 
-void Watch::on_epoch(const TrialRecord&, const EpochRecord& epoch) {
+void Watch::on_epoch(const TrialRecord& trial, const EpochRecord& epoch) {
+  Running& running = running_[trial.number];
   const auto value = objective_value(epoch.metrics, objective_.metric);
-  if (value) curve_.push_back(*value);
-  if (!live_) return say_words(fmt::format("  epoch {}:", epoch.epoch), describe(epoch.metrics));
-  epoch_ = fmt::format("epoch {}", epoch.epoch) + (value ? fmt::format("  {} {}", objective_.metric, format_score(*value)) : "");
-  draw_trial();
+  if (value) running.curve.push_back(*value);
+  if (!live_) {
+    const std::string whose = running_.size() > 1 ? fmt::format("trial {}, ", trial.number) : "";
+    return say_words(fmt::format("  {}epoch {}:", whose, epoch.epoch), describe(epoch.metrics));
+  }
+  running.epoch = fmt::format("epoch {}", epoch.epoch) + (value ? fmt::format("  {} {}", objective_.metric, format_score(*value)) : "");
+  draw_running();
 }
 
 void Watch::on_pulse() {
-  if (live_ && seconds_since(drawn_at_) > kRedrawSeconds) draw_trial();
+  if (live_ && seconds_since(drawn_at_) > kRedrawSeconds) draw_running();
 }
 
 void Watch::on_trial_end(const TrialRecord& trial) {
-  const bool ended = trial.state == TrialState::complete || trial.state == TrialState::failed;
-  if (ended) ++ended_, seconds_of_ended_ += trial.seconds;
-  const bool better = trial.objective && (!best_ || (objective_.maximize ? *trial.objective > *best_->objective : *trial.objective < *best_->objective));
+  running_.erase(trial.number);
+  if (trial.state == TrialState::queued || trial.state == TrialState::running)
+    return say(fmt::format("trial {} stopped after {}", trial.number, counted_epochs(trial.epochs)));
+  seconds_[trial.number] = trial.seconds;
+  const bool better = trial.objective && (!best_ || !best_->objective || (objective_.maximize ? *trial.objective > *best_->objective : *trial.objective < *best_->objective));
   if (better) best_ = trial;
-  current_.reset();
-  if (!ended) return say(fmt::format("trial {} stopped after {} epochs", trial.number, format_number(trial.epochs)));
+  if (best_ && best_->objective) incumbents_.push_back(*best_->objective);
   std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, format_score(*trial.objective)) : to_string(trial.state);
   if (const auto spread = trial.scores.find(kSpread); spread != trial.scores.end()) result += fmt::format(" ± {}", format_score(spread->second));
   if (better) result += ", the best so far";
   if (!trial.cause.empty()) result += ": " + trial.cause;
-  say(fmt::format("trial {} ended after {} epochs, {}: {}", trial.number, format_number(trial.epochs),
+  say(fmt::format("trial {} {} after {}, {}: {}", trial.number, trial.state == TrialState::paused ? "pauses" : "ended", counted_epochs(trial.epochs),
                   format_seconds(trial.seconds), result));
   if (!trial.message.empty()) say("  " + trial.message);
 }

@@ -3,6 +3,7 @@
 #include "espalier/study/clock.h"
 #include "espalier/study/study.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,32 +26,38 @@ class Watch : public Observer {
   void on_note(const std::string& note) override;
 
  private:
+  /// A trial that is being trained.
+  struct Running {
+    TrialRecord trial;
+    std::string epoch = {};                ///< the last one, as it is shown
+    std::vector<double> curve = {};
+  };
+
   /// Replaces the lines drawn last by these.
   void draw(const std::vector<std::string>& lines);
-  void draw_trial();
+  void draw_running();
   void say(const std::string& line);
   /// As `say`, with further lines indented where it is wider than the terminal.
   void say_words(const std::string& lead, const std::vector<std::string>& words);
+  void say_start(const TrialRecord& trial);
   std::string title(const TrialRecord& trial) const;
+  std::string status() const;
   std::string remaining() const;
-  double elapsed() const;   ///< of the study, interruptions left out
+  double elapsed() const;                  ///< of the study, interruptions left out
 
   Objective objective_;
   Space space_;
   double budget_seconds_;
   bool live_;
-  size_t drawn_ = 0;       ///< lines on the screen that are drawn again
+  size_t drawn_ = 0;                       ///< lines on the screen that are drawn again
   int64_t planned_ = 0;
-  int64_t ended_ = 0;
-  double seconds_of_ended_ = 0.0;
+  std::map<int64_t, double> seconds_;      ///< of each trial that has ended or paused
   std::optional<TrialRecord> best_;
-  std::optional<TrialRecord> current_;
-  std::string epoch_;      ///< of the current trial, as it is shown
-  std::vector<double> curve_;
-  std::string progress_;   ///< what was said last on plain output
+  std::vector<double> incumbents_;         ///< the best objective after each trial that ended or paused
+  std::map<int64_t, Running> running_;     ///< by number
+  std::string progress_;                   ///< what was said last on plain output
   double spent_before_ = 0.0;
   Clock::time_point begin_ = Clock::now();
-  Clock::time_point trial_begin_ = begin_;
   Clock::time_point drawn_at_ = {};
 };
 

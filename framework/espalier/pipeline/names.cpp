@@ -41,4 +41,9 @@ std::string name_below(const std::string& name, const std::string& parent, const
 
 std::string counted(size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); }
 
+bool holds(const Axis& axis, const Json& value) {
+  if (!axis.choices.empty()) return std::ranges::find(axis.choices, value) != axis.choices.end();
+  return value.is_number() && value.get<double>() >= axis.from && value.get<double>() <= axis.to;
+}
+
 }  // namespace espalier

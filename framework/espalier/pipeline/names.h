@@ -1,5 +1,7 @@
 #pragma once
 
+#include "espalier/space.h"
+
 #include <map>
 #include <string>
 #include <vector>
@@ -15,5 +17,8 @@ std::string name_below(const std::string& name, const std::string& parent, const
 
 /// "1 setting", "3 settings".
 std::string counted(size_t count, const std::string& noun);
+
+/// True if a value lies in the domain of an axis; steps are not looked at.
+bool holds(const Axis& axis, const Json& value);
 
 }  // namespace espalier

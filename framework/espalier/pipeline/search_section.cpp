@@ -148,9 +148,7 @@ void SectionReader::first(const Tree& tree) {
                         : sample.is_number() ? Type::number : Type::word;
       const std::optional<Json> value = read_scalar(type, axis->name, member.value, problems_);
       if (!value) continue;
-      const bool inside = axis->choices.empty() ? value->get<double>() >= axis->from && value->get<double>() <= axis->to
-                                                : std::ranges::find(axis->choices, *value) != axis->choices.end();
-      if (!inside)
+      if (!holds(*axis, *value))
         problems_.add("E0212", fmt::format("{} is {}, which is not among what is searched", axis->name, show_value(*value)), member.value.place);
       else settings[axis->name] = *value;
     }

@@ -53,7 +53,8 @@ constexpr const char* kColumns =
     "select number, settings, reason, state, cause, message, scores, objective, "
     "case when part = '' then coalesce((select sum(p.epochs) from trial p where p.number = trial.number and p.part <> '' and "
     "p.part <> 'refit'), epochs) else epochs end, seconds, checkpoint, started, ended, "
-    "(select count(*) from attempt where attempt.trial = trial.number and attempt.part = trial.part), part, decision, until from trial ";
+    "(select count(*) from attempt where attempt.trial = trial.number and attempt.part = trial.part), part, decision, until, "
+    "(select d.reason from decision d where d.number = trial.decision) from trial ";
 
 TrialRecord read_trial(const Statement& row) {
   TrialRecord record{.number = row.integer(0), .settings = {}, .reason = row.text(2)};
@@ -73,6 +74,7 @@ TrialRecord read_trial(const Statement& row) {
   record.part = row.text(14);
   record.decision = row.integer(15);
   record.until = row.number(16);
+  record.decided = row.text(17);
   return record;
 }
 

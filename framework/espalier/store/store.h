@@ -35,6 +35,7 @@ struct TrialRecord {
   int64_t attempts = 0;
   int64_t decision = 0;                      ///< the last one about it
   double until = 0.0;                        ///< epochs at which it pauses; 0: at its end
+  std::string decided = {};                  ///< what the scheduler said when it decided that
 };
 
 /// An entry of the log of decisions: what the scheduler said, and what came of it.

@@ -26,13 +26,6 @@ std::vector<Proposal> given_proposals(const Pipeline& pipeline) {
   return out;
 }
 
-/// The document of a new trial, with the threads that were settled for the study.
-Json document_of(const Deciding& deciding, const Settings& settings, int64_t number) {
-  Json document = trial_document(deciding.pipeline, settings, deciding.registry, deciding.data, deciding.study, number);
-  if (deciding.threads > 0 && document["train"].value("threads", 0) == 0) document["train"]["threads"] = deciding.threads;
-  return document;
-}
-
 /// Carries out what the scheduler said. `wait` if nothing can be done on what this decision sees.
 Decided carry_out(const Deciding& deciding, const Step& step, const History& history, const Log& log, Store& store) {
   const Search& search = deciding.pipeline.search;
@@ -56,6 +49,12 @@ Decided carry_out(const Deciding& deciding, const Step& step, const History& his
 }
 
 }  // namespace
+
+Json document_of(const Deciding& deciding, const Settings& settings, int64_t number) {
+  Json document = trial_document(deciding.pipeline, settings, deciding.registry, deciding.data, deciding.study, number);
+  if (deciding.threads > 0 && document["train"].value("threads", 0) == 0) document["train"]["threads"] = deciding.threads;
+  return document;
+}
 
 Decided decide_next(const Deciding& deciding, Log& log, Store& store) {
   const Pipeline& pipeline = deciding.pipeline;

@@ -28,6 +28,9 @@ enum class Decided { yes, wait, finished };
 /// decisions before.
 Decided decide_next(const Deciding& deciding, Log& log, Store& store);
 
+/// The document of a new trial, with the threads that were settled for the study.
+Json document_of(const Deciding& deciding, const Settings& settings, int64_t number);
+
 /// What the next trial tries: the settings given under `first`, then the first configuration, then what the tuner says.
 /// Never what was tried already, never what breaks a constraint. Nothing: there is nothing left to try.
 std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& registry, const History& history,

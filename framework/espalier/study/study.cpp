@@ -3,15 +3,18 @@
 #include "espalier/error.h"
 #include "espalier/study/clock.h"
 #include "espalier/study/files.h"
+#include "espalier/study/locked_observer.h"
 #include "espalier/study/winner.h"
 #include "espalier/study/worker.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
+#include <array>
 #include <mutex>
 #include <thread>
+
+#include <unistd.h>
 
 namespace espalier {
 
@@ -28,29 +31,30 @@ std::string first_difference(const Json& before, const Json& now) {
 /// Names of the workers of the process that runs a study.
 constexpr const char* kOwners = "run/";
 
-/// Lets several threads tell one observer.
-class LockedObserver final : public Observer {
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
+}
+
+/// Throws E3022 if the store is that of another pipeline.
+void require_identity(const Store& store, const Pipeline& pipeline, const std::filesystem::path& folder) {
+  const Json now = identity(pipeline.resolved);
+  const Json before = store.info("identity").value_or(Json());
+  if (before != now)
+    fail("E3022", fmt::format("'{}' holds another study: '{}' differs", folder.string(), first_difference(before, now)),
+         "give another folder, or the pipeline that it was begun with");
+}
+
+/// The time that a study has taken, as one process knows it. Several that work at once count the same seconds.
+class StudyTime {
  public:
-  explicit LockedObserver(Observer& observer) : observer_(observer) {}
-  void on_history(const std::vector<TrialRecord>& trials, double spent) override { tell([&] { observer_.on_history(trials, spent); }); }
-  void on_data(const Preparation& data) override { tell([&] { observer_.on_data(data); }); }
-  void on_progress(const std::string& what, double fraction) override { tell([&] { observer_.on_progress(what, fraction); }); }
-  void on_trial_start(const TrialRecord& trial, int64_t planned) override { tell([&] { observer_.on_trial_start(trial, planned); }); }
-  void on_epoch(const TrialRecord& trial, const EpochRecord& epoch) override { tell([&] { observer_.on_epoch(trial, epoch); }); }
-  void on_part_start(const TrialRecord& part) override { tell([&] { observer_.on_part_start(part); }); }
-  void on_pulse() override { tell([&] { observer_.on_pulse(); }); }
-  void on_trial_end(const TrialRecord& trial) override { tell([&] { observer_.on_trial_end(trial); }); }
-  void on_note(const std::string& note) override { tell([&] { observer_.on_note(note); }); }
+  explicit StudyTime(const Store& store) : before_(spent_before(store)) {}
+  double spent() const { return before_ + seconds_since(begun_); }
+  static double spent_before(const Store& store) { return store.info("spent_seconds").value_or(0.0).get<double>(); }
 
  private:
-  template <class Tell>
-  void tell(const Tell& what) {
-    const std::lock_guard lock(mutex_);
-    what();
-  }
-
-  Observer& observer_;
-  std::mutex mutex_;
+  double before_;
+  Clock::time_point begun_ = Clock::now();
 };
 
 /// One process's work on one study.
@@ -66,18 +70,17 @@ class Run {
                          [this](const std::string& what, double fraction) { observer_.on_progress(what, fraction); });
     observer_.on_data(data_);
     write_documents();
-    spent_before_ = store_->info("spent_seconds").value_or(0.0).get<double>();
-    begun_ = Clock::now();
-    observer_.on_history(store_->trials(), spent_before_);
+    const StudyTime time(*store_);
+    observer_.on_history(store_->trials(), time.spent());
     // No other process runs this study in the folder: what its workers held is free.
     store_->abandon(kOwners);
     store_->set_info("stop", false);
     Team team{.deciding = {.pipeline = pipeline_, .registry = registry_, .data = data_, .study = options_.folder.filename().string(),
                            .threads = settle_threads(), .on_note = [this](const std::string& note) { observer_.on_note(note); }},
-              .options = options_, .observer = observer_, .spent = [this] { return spent(); },
+              .options = options_, .observer = observer_, .spent = [&] { return time.spent(); },
               .on_hello = [this](const Json& hello) { note_machine(hello); }};
-    const StudyEnd end = search(team);
-    save_spent();
+    const StudyEnd end = work_together(team, worker_count(), kOwners);
+    save_spent(*store_, time.spent());
     return conclude(end, team);
   }
 
@@ -90,12 +93,8 @@ class Run {
   }
 
   void check_identity() {
-    const Json now = identity(pipeline_.resolved);
-    const auto before = store_->info("identity");
-    if (before && *before != now)
-      fail("E3022", fmt::format("'{}' holds another study: '{}' differs", options_.folder.string(), first_difference(*before, now)),
-           "give another folder, or the pipeline that it was begun with");
-    if (!before) store_->set_info("identity", now);
+    if (!store_->info("identity")) store_->set_info("identity", identity(pipeline_.resolved));
+    require_identity(*store_, pipeline_, options_.folder);
   }
 
   void write_documents() {
@@ -137,9 +136,6 @@ class Run {
     write_lock();
   }
 
-  double spent() const { return spent_before_ + seconds_since(begun_); }
-  void save_spent() { store_->set_info("spent_seconds", spent()); }
-
   /// As many threads for each trial as the machine has for each worker when the study begins; kept, as results depend on it.
   int64_t settle_threads() {
     if (const auto before = store_->info("threads")) return before->get<int64_t>();
@@ -149,28 +145,6 @@ class Run {
   }
 
   int64_t worker_count() const { return std::max<int64_t>(1, pipeline_.workers); }
-
-  /// The search, by one worker here and the others each in a thread of its own.
-  StudyEnd search(Team& team) {
-    std::vector<std::exception_ptr> errors(static_cast<size_t>(worker_count()));
-    std::vector<StudyEnd> ends(errors.size(), StudyEnd::finished);
-    const auto work = [&](size_t i) {
-      try {
-        const std::unique_ptr<Store> store = open_store(options_.folder);
-        ends[i] = Worker(team, *store, fmt::format("{}{}", kOwners, i)).work();
-      } catch (...) {
-        errors[i] = std::current_exception();
-      }
-    };
-    {
-      std::vector<std::jthread> others;
-      for (size_t i = 1; i < ends.size(); ++i) others.emplace_back(work, i);
-      work(0);
-    }
-    for (const std::exception_ptr& error : errors)
-      if (error) std::rethrow_exception(error);
-    return std::ranges::count(ends, StudyEnd::interrupted) > 0 ? StudyEnd::interrupted : StudyEnd::finished;
-  }
 
   StudyResult conclude(StudyEnd end, Team& team) {
     const std::vector<TrialRecord> trials = store_->trials();
@@ -192,13 +166,50 @@ class Run {
   FolderLock lock_;
   std::unique_ptr<Store> store_;
   Preparation data_ = {};
-  double spent_before_ = 0.0;
   std::mutex machine_mutex_;
   bool machine_noted_ = false;
-  Clock::time_point begun_ = Clock::now();
 };
 
+/// What one process needs that joins a study: nothing of it is made here.
+struct Joined {
+  std::unique_ptr<Store> store;
+  Preparation data;
+  int64_t threads = 1;
+};
+
+Joined join(const Pipeline& pipeline, const Registry& registry, const std::filesystem::path& folder, Observer& observer) {
+  Joined out{.store = open_store(folder)};
+  require_identity(*out.store, pipeline, folder);
+  out.data = prepare_data(pipeline.data, readers_of(registry), [&](const std::string& what, double fraction) { observer.on_progress(what, fraction); });
+  out.threads = out.store->info("threads").value_or(1).get<int64_t>();
+  return out;
+}
+
 }  // namespace
+
+StudyEnd run_workers(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& watcher, int64_t count) {
+  LockedObserver observer(watcher);
+  const Joined joined = join(pipeline, registry, options.folder, observer);
+  observer.on_data(joined.data);
+  const StudyTime time(*joined.store);
+  observer.on_history(joined.store->trials(), time.spent());
+  Team team{.deciding = {.pipeline = pipeline, .registry = registry, .data = joined.data, .study = options.folder.filename().string(),
+                         .threads = joined.threads, .on_note = [&](const std::string& note) { observer.on_note(note); }},
+            .options = options, .observer = observer, .spent = [&] { return time.spent(); }, .on_hello = [](const Json&) {}};
+  return work_together(team, count, fmt::format("{}/{}/", host_name(), getpid()));
+}
+
+int64_t enqueue(const Pipeline& pipeline, const Registry& registry, const std::filesystem::path& folder, const Settings& settings,
+                const std::string& reason, Observer& observer) {
+  const Joined joined = join(pipeline, registry, folder, observer);
+  const auto trials = joined.store->trials();
+  for (const TrialRecord& trial : trials)
+    if (canonical_key(trial.settings) == canonical_key(settings))
+      fail("E3023", fmt::format("these settings are those of trial {}", trial.number));
+  const Deciding deciding{.pipeline = pipeline, .registry = registry, .data = joined.data, .study = folder.filename().string(),
+                          .threads = joined.threads, .on_note = {}};
+  return joined.store->add(settings, reason, document_of(deciding, settings, std::ssize(trials)));
+}
 
 StudyResult run_study(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& observer) {
   return Run(pipeline, registry, options, observer).run();

@@ -50,6 +50,14 @@ struct StudyResult {
 /// child process, records, evaluates the winner on the test split once, writes best/.
 StudyResult run_study(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& observer);
 
+/// Joins a study that was begun: `count` workers that claim trials and decide until the search is over or someone interrupts.
+/// For more processes on this machine and on others that share folder and store; the winner is `run_study`'s affair.
+StudyEnd run_workers(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& observer, int64_t count);
+
+/// Adds a trial of these settings to a study, to be trained to its end; returns its number. Throws E3023 if it was tried.
+int64_t enqueue(const Pipeline& pipeline, const Registry& registry, const std::filesystem::path& folder, const Settings& settings,
+                const std::string& reason, Observer& observer);
+
 /// The best of the trials that are complete or wait for more, ties to the lower number; one without a score only if none
 /// has one.
 std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective);

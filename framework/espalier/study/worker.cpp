@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <thread>
 
 namespace espalier {
@@ -17,12 +18,37 @@ constexpr auto kLook = std::chrono::milliseconds(50);
 
 }  // namespace
 
+void save_spent(Store& store, double seconds) {
+  if (store.info("spent_seconds").value_or(0.0).get<double>() < seconds) store.set_info("spent_seconds", seconds);
+}
+
+StudyEnd work_together(Team& team, int64_t count, const std::string& owners) {
+  std::vector<std::exception_ptr> errors(static_cast<size_t>(count));
+  std::vector<StudyEnd> ends(errors.size(), StudyEnd::finished);
+  const auto work = [&](size_t i) {
+    try {
+      const std::unique_ptr<Store> store = open_store(team.options.folder);
+      ends[i] = Worker(team, *store, owners + std::to_string(i)).work();
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (size_t i = 1; i < ends.size(); ++i) others.emplace_back(work, i);
+    work(0);
+  }
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return std::ranges::count(ends, StudyEnd::interrupted) > 0 ? StudyEnd::interrupted : StudyEnd::finished;
+}
+
 Worker::Worker(Team& team, Store& store, const std::string& owner)
     : team_(team), pipeline_(team.deciding.pipeline), store_(store), owner_(owner),
       context_{.pipeline = pipeline_, .options = team.options, .store = store, .observer = team.observer, .owner = owner,
                .interrupts = [this] { return std::max(team_.options.interrupt_count(), is_stopped() ? 1 : 0); },
                .spent = team.spent,
-               .save_spent = [this] { store_.set_info("spent_seconds", team_.spent()); },
+               .save_spent = [this] { save_spent(store_, team_.spent()); },
                .on_hello = team.on_hello} {}
 
 StudyEnd Worker::work() {

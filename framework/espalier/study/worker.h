@@ -19,6 +19,13 @@ struct Team {
   std::mutex mutex = {};
 };
 
+/// `count` workers, one in this thread and the others each in a thread of its own, named `owners` and a number. Throws what one
+/// of them threw.
+StudyEnd work_together(Team& team, int64_t count, const std::string& owners);
+
+/// Keeps how long a study has taken; never less than what another process has said.
+void save_spent(Store& store, double seconds);
+
 /// One worker: claims trials and carries them out, and decides what comes next where nothing waits. Each has a connection of
 /// its own to the store.
 class Worker {
