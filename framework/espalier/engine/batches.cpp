@@ -94,8 +94,21 @@ const std::vector<int64_t>& Batches::split(const std::string& name) const {
   fail("E0416", "no split is called '" + name + "'", "train, validation and test are there");
 }
 
+void Batches::keep(std::shared_ptr<const KeptValues> values, const Network& net) {
+  kept_ = std::move(values);
+  std::vector<bool> needed(net.layers().size(), false);
+  for (const Output& output : net.outputs()) needed[static_cast<size_t>(output.layer)] = true;
+  for (size_t i = needed.size(); i-- > 0;) {
+    if (!needed[i] || std::ranges::find(kept_->layers(), static_cast<int>(i)) != kept_->layers().end()) continue;
+    for (const int source : net.layers()[i].in) needed[static_cast<size_t>(source)] = true;
+  }
+  for (const Layer& layer : net.layers())
+    if (layer.op == "input" && !needed[static_cast<size_t>(layer.id)]) input_columns_.erase(layer.set.at("name").get<std::string>());
+}
+
 Inputs Batches::inputs(std::span<const int64_t> rows) const {
   Inputs all;
+  if (kept_) kept_->gather(rows, all);
   for (const auto& [name, column_name] : input_columns_) {
     const ColumnView& column = prepared_.column(column_name);
     all[name] = column.kind == ColumnKind::image ? pictures(column.as<uint8_t>(), column.shape, rows)

@@ -2,12 +2,14 @@
 
 #include "espalier/data/prepared.h"
 #include "espalier/engine/executor.h"
+#include "espalier/engine/kept_values.h"
 #include "espalier/json.h"
 #include "espalier/network.h"
 
 #include <ATen/ATen.h>
 
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +32,8 @@ class Batches {
   /// `data` is the trial's {"cache", "splits", "inputs", "targets", "sample_weight"}. Throws E2xxx.
   Batches(const Json& data, const Network& net);
 
+  /// From now on these values stand among the inputs, and columns that only they were computed from do not.
+  void keep(std::shared_ptr<const KeptValues> values, const Network& net);
   const Splits& splits() const { return splits_; }
   /// Rows of "train", "validation" or "test"; throws E0416 for another name.
   const std::vector<int64_t>& split(const std::string& name) const;
@@ -44,6 +48,7 @@ class Batches {
 
   Prepared prepared_;
   Splits splits_;
+  std::shared_ptr<const KeptValues> kept_;
   std::map<std::string, std::string> input_columns_;
   std::map<std::string, std::string> target_columns_;
   std::string weight_column_;  ///< "": none

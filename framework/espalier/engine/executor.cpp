@@ -116,6 +116,8 @@ at::Tensor drop(const Layer& layer, const at::Tensor& x, const at::Generator& ge
 
 }  // namespace
 
+std::string value_name(int layer) { return "value of " + std::to_string(layer); }
+
 std::string shown(const Layer& layer) { return "layer " + std::to_string(layer.id) + " (" + layer.op + ") of " + layer.from; }
 
 Randomness::Randomness(uint64_t augment_seed, uint64_t dropout_seed)
@@ -206,10 +208,10 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   fail("E0414", "no operation is called '" + op + "'");
 }
 
-const std::vector<Step>& Executor::steps(const std::vector<int>& wanted, const Randomness* randomness) const {
+const std::vector<Step>& Executor::steps(const std::vector<int>& wanted, const Randomness* randomness, bool given) const {
   const int64_t epoch = randomness == nullptr ? -1 : std::min(randomness->epoch, last_thaw_);
-  const auto [found, is_new] = plans_.try_emplace({wanted, epoch});
-  if (is_new) found->second = plan(net_, wanted, randomness != nullptr, epoch);
+  const auto [found, is_new] = plans_.try_emplace({wanted, epoch, given});
+  if (is_new) found->second = plan(net_, wanted, randomness != nullptr, epoch, given ? given_ : std::vector<int>());
   return found->second;
 }
 
@@ -222,7 +224,10 @@ std::vector<at::Tensor> Executor::run(const Inputs& inputs, const std::vector<in
     if (!mixtures[from].defined()) mixtures[from] = mixed(values[from], *mixing);
     return mixtures[from];
   };
-  for (const Step& step : steps(wanted, randomness)) {
+  const bool given = !given_.empty() && inputs.contains(value_name(given_.front()));
+  if (given)
+    for (const int layer : given_) values[static_cast<size_t>(layer)] = inputs.at(value_name(layer));
+  for (const Step& step : steps(wanted, randomness, given)) {
     Values in;
     for (const size_t from : step.in) in.push_back(gives_pixels_[step.layer] ? values[from] : leaving(from));
     for (const size_t from : step.last) values[from] = mixtures[from] = at::Tensor();

@@ -10,6 +10,8 @@
 
 #include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace espalier::engine {
@@ -20,10 +22,16 @@ std::string shown(const Layer& layer);
 /// Tensors by the name of the network's input.
 using Inputs = std::map<std::string, at::Tensor>;
 
+/// The name under which the value of a layer may stand among the inputs.
+std::string value_name(int layer);
+
 /// Runs a network. Pictures are float (B, C, H, W) in channels-last memory, vectors (B, N).
 class Executor {
  public:
   Executor(const Network& net, const Weights& weights, bool bf16);
+
+  /// From now on the values of these layers are taken from the inputs wherever they hold them.
+  void take(std::vector<int> layers) { given_ = std::move(layers); }
 
   /// Values of the layers `wanted` (indices), in that order. `randomness` means training: statistics of the batch,
   /// augmentation, mixing and dropout, but for what is frozen in its epoch; without it the pass is the evaluation's. Nothing
@@ -33,7 +41,7 @@ class Executor {
 
  private:
   using Values = std::vector<at::Tensor>;
-  const std::vector<Step>& steps(const std::vector<int>& wanted, const Randomness* randomness) const;
+  const std::vector<Step>& steps(const std::vector<int>& wanted, const Randomness* randomness, bool given) const;
   at::Tensor execute(const Step& step, const Values& in, const Inputs& inputs, Randomness* randomness) const;
   at::Tensor normalized(const Step& step, const Values& in) const;
   /// A tensor of a layer; what is frozen has no gradient.
@@ -47,7 +55,9 @@ class Executor {
   bool bf16_ = false;
   std::vector<bool> gives_pixels_;  ///< by layer: what is mixed, once it is read by a layer that does not
   int64_t last_thaw_ = 0;  ///< the epoch from which on the plan of training stays the same
-  mutable std::map<std::pair<std::vector<int>, int64_t>, std::vector<Step>> plans_;  ///< by epoch; -1: evaluation
+  std::vector<int> given_;
+  /// By what is wanted, the epoch (-1: evaluation), and whether values are given.
+  mutable std::map<std::tuple<std::vector<int>, int64_t, bool>, std::vector<Step>> plans_;
 };
 
 }  // namespace espalier::engine

@@ -91,6 +91,7 @@ void evaluate(const Json& job, const Machine& machine, Channel& channel) {
   Session session(job.at("trial"), machine, channel);
   session.load(job.at("attempt").at("read").get<std::string>());
   session.make_losses(false);
+  session.keep_still_values();
   session.average_views(views_of(job));
   const std::string split = split_of(job);
   const std::vector<int64_t>& rows = session.batches().split(split);

@@ -11,7 +11,7 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch);
+  Planner(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch, const std::vector<int>& given);
   std::vector<Step> steps() &&;
 
  private:
@@ -32,10 +32,11 @@ class Planner {
   std::vector<std::vector<size_t>> in_;
   std::vector<int> uses_;
   std::set<size_t> kept_;
+  std::set<size_t> given_;
   std::vector<Step> steps_;
 };
 
-Planner::Planner(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch)
+Planner::Planner(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch, const std::vector<int>& given)
     : layers_(net.layers()), training_(training), epoch_(epoch), fixed_(fixed_layers(net, epoch)), in_(layers_.size()), uses_(layers_.size(), 0) {
   std::map<int, size_t> position;
   for (size_t i = 0; i < layers_.size(); ++i) {
@@ -46,8 +47,12 @@ Planner::Planner(const Network& net, const std::vector<int>& wanted, bool traini
     kept_.insert(static_cast<size_t>(layer));
     ++uses_[static_cast<size_t>(layer)];
   }
+  for (const int layer : given) {
+    given_.insert(static_cast<size_t>(layer));
+    kept_.insert(static_cast<size_t>(layer));
+  }
   for (size_t i = layers_.size(); i-- > 0;) {
-    if (uses_[i] == 0) continue;
+    if (uses_[i] == 0 || given_.contains(i)) continue;
     for (const size_t from : in_[i]) ++uses_[from];
   }
 }
@@ -118,7 +123,7 @@ std::vector<Step> Planner::steps() && {
   // From the end: a layer takes those before it into its step.
   std::set<size_t> taken;
   for (size_t i = layers_.size(); i-- > 0;) {
-    if (uses_[i] == 0 || taken.contains(i)) continue;
+    if (uses_[i] == 0 || taken.contains(i) || given_.contains(i)) continue;
     std::optional<Step> step = with_norm(i);
     if (!step) step = with_conv(i);
     if (!step) step = alone(i);
@@ -135,8 +140,8 @@ std::vector<Step> Planner::steps() && {
 
 }  // namespace
 
-std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch) {
-  return Planner(net, wanted, training, epoch).steps();
+std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch, const std::vector<int>& given) {
+  return Planner(net, wanted, training, epoch, given).steps();
 }
 
 }  // namespace espalier::engine

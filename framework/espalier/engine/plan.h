@@ -26,7 +26,9 @@ struct Step {
 
 /// Steps that give the values of the layers `wanted`, and nothing else. In training, batch norms run with the addition
 /// and the activation that follow; in evaluation, they are folded into the convolutions before them. Only what nobody else
-/// reads is run together. What is frozen in the epoch of a training is planned as in evaluation.
-std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch = 0);
+/// reads is run together. What is frozen in the epoch of a training is planned as in evaluation. The values of the layers
+/// `given` are there already.
+std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch = 0,
+                       const std::vector<int>& given = {});
 
 }  // namespace espalier::engine

@@ -1,5 +1,6 @@
 #include "espalier/engine/session.h"
 
+#include "espalier/data/hash.h"
 #include "espalier/engine/checkpoint.h"
 #include "espalier/error.h"
 #include "espalier/network/metrics.h"
@@ -11,6 +12,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <iostream>
 
 namespace espalier::engine {
 
@@ -63,6 +65,8 @@ Machine prepare_machine(const Json& train) {
 
 Session::Session(const Json& trial, const Machine& machine, Channel& channel)
     : objective_(trial.value("objective", Json::object()).value("metric", std::string())),
+      data_(trial.at("data")),
+      bf16_(machine.bf16),
       net_(Network::from_json(trial.at("network"))),
       weights_(net_, seed_of(trial, "init")),
       executor_(net_, weights_, machine.bf16),
@@ -129,6 +133,28 @@ void Session::load(const std::string& file) {
   std::string prefix;
   if (content.state.contains("epochs_done")) prefix = content.state.value("best_epoch", 0) > 0 ? "best/" : "weights/";
   get_weights(content, prefix, weights_, weights_.parameters(), weights_.buffers());
+}
+
+void Session::keep_still_values() {
+  const auto where = data_.find("features");
+  if (where == data_.end()) return;
+  const Splits& splits = batches_.splits();
+  std::vector<int64_t> rows = splits.train;
+  for (const std::vector<int64_t>* more : {&splits.validation, &splits.test}) rows.insert(rows.end(), more->begin(), more->end());
+  std::ranges::sort(rows);
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  // Splits of one data set share a file only where they hold the same rows.
+  const std::string origin = data_.value("key", data_.at("cache").get<std::string>()) + ";" + sha256_of(Json(rows).dump()) + (bf16_ ? ";bf16" : "");
+  const auto compute = [this](std::span<const int64_t> part, const std::vector<int>& layers) {
+    const at::NoGradGuard no_gradients;
+    channel_.pulse();
+    return executor_.run(batches_.inputs(part), layers, nullptr);
+  };
+  auto kept = KeptValues::open(*where, net_, weights_, origin, batches_.prepared().rows(), rows, compute,
+                               [](const std::string& what) { std::cerr << what << '\n'; });
+  if (!kept) return;
+  executor_.take(kept->layers());
+  batches_.keep(std::make_shared<const KeptValues>(std::move(*kept)), net_);
 }
 
 void Session::make_losses(bool adapt) {

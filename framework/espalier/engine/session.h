@@ -44,6 +44,9 @@ class Session {
   void adapt();
   /// Reads weights from a file that `train` wrote (model or checkpoint: the best ones).
   void load(const std::string& file);
+  /// Lets the values at the end of a frozen part be computed once and kept beside the cache, as the trial's data say; called
+  /// when the weights are there.
+  void keep_still_values();
   /// Losses of all heads; `adapt` also stores the scales of numbers.
   void make_losses(bool adapt);
   /// Weighted sum of the losses; `values` are the output layers' in order. `importance` (B) may be undefined.
@@ -75,6 +78,8 @@ class Session {
   void adapt_whitening(const Layer& layer);
 
   const std::string objective_;
+  const Json data_;
+  const bool bf16_;
   Network net_;
   Weights weights_;
   Executor executor_;

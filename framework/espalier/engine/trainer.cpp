@@ -140,6 +140,7 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
   session_.make_losses(read.empty());
   if (average_decay_ > 0.0 || lookahead_) average_ = copies_of(session_.weights());
   if (!read.empty()) resume(read);
+  session_.keep_still_values();
 }
 
 void Training::resume(const std::string& file) {

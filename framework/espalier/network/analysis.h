@@ -24,6 +24,13 @@ Cost cost(const Network& net);
 /// need pass them.
 std::vector<bool> fixed_layers(const Network& net, int64_t epoch);
 
+/// Layers whose value for a sample never changes (no trained weight and nothing random above it) and that a layer reads which
+/// does change: where a frozen part of a network ends. Only those that take at least `least_macs` multiply-adds for each
+/// number of their value: others are computed again as fast as they are read.
+std::vector<int> still_values(const Network& net, double least_macs);
+/// What reading a kept number costs, in multiply-adds: a guess on the safe side.
+inline constexpr double kMacsOfReading = 100.0;
+
 /// "<layer id>.<weight name>": what a layer's tensor is called in trained models and checkpoints.
 std::string weight_key(int layer, const std::string& name);
 

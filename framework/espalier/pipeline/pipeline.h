@@ -68,6 +68,8 @@ struct Pipeline {
   DataSketch sketch;
   std::vector<std::string> order;            ///< node names, inputs first
   int64_t workers = 1;                       ///< trials at a time in one process
+  std::string features = "auto";             ///< whether what frozen parts give is kept: auto, always or never
+  double feature_quota = 4e9;                ///< bytes that it may take for one network
   std::string store;                         ///< URL of a PostgreSQL database; "": a file in the study's folder
 };
 

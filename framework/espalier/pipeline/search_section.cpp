@@ -189,12 +189,19 @@ void SectionReader::run() {
       start = dot == std::string::npos ? dot : dot + 1;
     }
     *at = path == "run.folder" || path == "run.cache.folder" ? Json(path_at(leaf.value.text, leaf.value.place).string()) : plain_json(leaf.value);
-    for (const char* idle : {"run.cache.quota", "run.cache.features", "run.keep"})
+    for (const char* idle : {"run.keep"})
       if (path == idle || path.rfind(std::string(idle) + ".", 0) == 0)
         pipeline_.notes.push_back(fmt::format("{} has no effect in this version", path));
   }
   if (const Leaf* cache = assignments_.find("run.cache.folder")) pipeline_.data.cache = path_at(cache->value.text, cache->value.place);
   if (out.contains("workers") && out["workers"].is_number_integer()) pipeline_.workers = out["workers"].get<int64_t>();
+  if (const Leaf* leaf = assignments_.find("run.cache.features")) {
+    pipeline_.features = leaf->value.text;
+    if (pipeline_.features != "auto" && pipeline_.features != "always" && pipeline_.features != "never")
+      problems_.add("E0202", fmt::format("run.cache.features takes auto, always or never, not '{}'", pipeline_.features), leaf->value.place);
+  }
+  if (const Leaf* leaf = assignments_.find("run.cache.quota"))
+    pipeline_.feature_quota = read_size_at("run.cache.quota", leaf->value, problems_).value_or(pipeline_.feature_quota);
   if (const std::string store = out.value("store", "sqlite"); store != "sqlite") pipeline_.store = store;
   if (out.empty()) pipeline_.resolved.erase("run");
 }

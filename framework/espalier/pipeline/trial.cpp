@@ -77,6 +77,12 @@ Json value_of(const Pipeline& pipeline, const Settings& settings, const std::str
   return at.is_object() && !at.empty() ? Json(at.begin().key()) : at;
 }
 
+/// True where a choice of the training is left out.
+bool is_none(const Json& train, const char* name) {
+  const Json chosen = train.value(name, Json("none"));
+  return chosen == "none" || (chosen.is_object() && chosen.value("name", std::string("none")) == "none");
+}
+
 }  // namespace
 
 Json train_settings(const Pipeline& pipeline, const Settings& settings) {
@@ -100,6 +106,9 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
   const std::string weight = train.value("sample_weight", std::string("none"));
   train.erase("sample_weight");
   if (weight != "none") columns["sample_weight"] = weight;
+  // What views or mixing change is not the same in every epoch.
+  if (pipeline.features != "never" && is_none(train, "test_views") && is_none(train, "mix"))
+    columns["features"] = {{"folder", (data.folder.parent_path() / "features").string()}, {"quota", pipeline.feature_quota}, {"always", pipeline.features == "always"}};
   Json document = {{"format", 1},
           {"study", study},
           {"number", number},
