@@ -53,23 +53,14 @@ int64_t total(const std::vector<Shape>& shapes) {
   return std::accumulate(shapes.begin(), shapes.end(), int64_t{0}, [](int64_t sum, const Shape& shape) { return sum + elements(shape); });
 }
 
-/// Writes the rows that are wanted; the others stay zero.
-void write_values(const fs::path& file, size_t bytes, const std::vector<int>& layers, int64_t width, const std::vector<int64_t>& wanted,
-                  const KeptValues::Compute& compute) {
-  std::ofstream(file, std::ios::binary).close();
-  fs::resize_file(file, bytes);
-  std::ofstream out(file, std::ios::binary | std::ios::in);
-  std::vector<float> row(static_cast<size_t>(width));
-  for (size_t begin = 0; begin < wanted.size(); begin += kPart) {
-    const auto rows = std::span(wanted).subspan(begin, std::min(kPart, wanted.size() - begin));
-    std::vector<at::Tensor> values = compute(rows, layers);
-    for (at::Tensor& value : values) value = value.to(at::kFloat).flatten(1).contiguous();
-    for (size_t r = 0; r < rows.size(); ++r) {
-      auto* to = row.data();
-      for (const at::Tensor& value : values) to = std::copy_n(value.data_ptr<float>() + static_cast<int64_t>(r) * value.size(1), value.size(1), to);
-      out.seekp(rows[r] * width * static_cast<int64_t>(sizeof(float)));
-      out.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size() * sizeof(float)));
-    }
+void write_values(const fs::path& file, const std::vector<int>& layers, const std::vector<int64_t>& rows, const KeptValues::Compute& compute) {
+  std::ofstream out(file, std::ios::binary);
+  for (size_t begin = 0; begin < rows.size(); begin += kPart) {
+    const auto part = std::span(rows).subspan(begin, std::min(kPart, rows.size() - begin));
+    std::vector<at::Tensor> values = compute(part, layers);
+    for (at::Tensor& value : values) value = value.to(at::kFloat).flatten(1);
+    const at::Tensor all = at::cat(values, 1).contiguous();
+    out.write(reinterpret_cast<const char*>(all.data_ptr<float>()), static_cast<std::streamsize>(all.nbytes()));
   }
   require(out.flush().good(), "E0418", "cannot write " + file.string() + ": is the disk full?");
 }
@@ -98,14 +89,13 @@ void make(const fs::path& file, const fs::path& note, const std::function<void(c
 }  // namespace
 
 std::optional<KeptValues> KeptValues::open(const Json& where, const Network& net, const Weights& weights, const std::string& origin,
-                                           int64_t rows, const std::vector<int64_t>& wanted, const Compute& compute,
+                                           const std::vector<int64_t>& rows, const Compute& compute,
                                            const std::function<void(const std::string&)>& say) {
   const std::vector<int> layers = still_values(net, where.value("always", false) ? 0.0 : kMacsOfReading);
   if (layers.empty()) return std::nullopt;
   std::vector<Shape> shapes;
   for (const int layer : layers) shapes.push_back(net.shape({layer}));
-  const int64_t width = total(shapes);
-  const auto bytes = static_cast<size_t>(rows * width) * sizeof(float);
+  const size_t bytes = rows.size() * static_cast<size_t>(total(shapes)) * sizeof(float);
   if (static_cast<double>(bytes) > where.value("quota", 4e9)) {
     say("what the frozen part gives is not kept: it takes " + std::to_string(bytes / 1000000) + " MB, more than run.cache.quota");
     return std::nullopt;
@@ -118,16 +108,22 @@ std::optional<KeptValues> KeptValues::open(const Json& where, const Network& net
     fs::create_directories(folder);
     const Descriptor lock = lock_file(folder / (key + ".lock"));
     if (!is_whole(file, note)) {
-      say("computing what the frozen part gives for " + std::to_string(wanted.size()) + " samples");
-      make(file, note, [&](const fs::path& temporary) { write_values(temporary, bytes, layers, width, wanted, compute); });
+      say("computing what the frozen part gives for " + std::to_string(rows.size()) + " samples");
+      make(file, note, [&](const fs::path& temporary) { write_values(temporary, layers, rows, compute); });
     }
-    return KeptValues(layers, shapes, Mapping(open_to_read(file), bytes, false));
+    return KeptValues(layers, shapes, rows, Mapping(open_to_read(file), bytes, false));
   } catch (const Error& error) {
     say("what the frozen part gives is not kept: " + error.problems().front().message);
   } catch (const fs::filesystem_error& error) {
     say(std::string("what the frozen part gives is not kept: ") + error.what());
   }
   return std::nullopt;
+}
+
+KeptValues::KeptValues(std::vector<int> layers, std::vector<Shape> shapes, const std::vector<int64_t>& rows, Mapping mapping)
+    : layers_(std::move(layers)), shapes_(std::move(shapes)), place_(rows.empty() ? 0 : static_cast<size_t>(rows.back()) + 1, -1),
+      mapping_(std::move(mapping)) {
+  for (size_t i = 0; i < rows.size(); ++i) place_[static_cast<size_t>(rows[i])] = static_cast<int64_t>(i);
 }
 
 void KeptValues::gather(std::span<const int64_t> rows, Inputs& inputs) const {
@@ -141,7 +137,7 @@ void KeptValues::gather(std::span<const int64_t> rows, Inputs& inputs) const {
     at::Tensor values = at::empty(shape, at::kFloat);
     auto* to = values.data_ptr<float>();
     at::parallel_for(0, static_cast<int64_t>(rows.size()), 16, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) std::copy_n(all + rows[static_cast<size_t>(r)] * width + offset, count, to + r * count);
+      for (int64_t r = begin; r < end; ++r) std::copy_n(all + place_.at(static_cast<size_t>(rows[static_cast<size_t>(r)])) * width + offset, count, to + r * count);
     });
     inputs[value_name(layers_[i])] = values.dim() == 4 ? values.contiguous(at::MemoryFormat::ChannelsLast) : values;
     offset += count;

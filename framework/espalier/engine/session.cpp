@@ -150,7 +150,7 @@ void Session::keep_still_values() {
     channel_.pulse();
     return executor_.run(batches_.inputs(part), layers, nullptr);
   };
-  auto kept = KeptValues::open(*where, net_, weights_, origin, batches_.prepared().rows(), rows, compute,
+  auto kept = KeptValues::open(*where, net_, weights_, origin, rows, compute,
                                [](const std::string& what) { std::cerr << what << '\n'; });
   if (!kept) return;
   executor_.take(kept->layers());
