@@ -45,6 +45,7 @@ struct Verb {
 std::vector<Verb> pipeline_verbs();
 std::vector<Verb> run_verbs();
 std::vector<Verb> worker_verbs();
+std::vector<Verb> gc_verbs();
 std::vector<Verb> result_verbs();
 std::vector<Verb> predict_verbs();
 std::vector<Verb> data_verbs();

@@ -26,7 +26,8 @@ std::vector<Group> groups() {
   std::vector<Verb> results = result_verbs();
   for (Verb& verb : predict_verbs()) results.push_back(std::move(verb));
   std::vector<Verb> runs = run_verbs();
-  for (Verb& verb : worker_verbs()) runs.push_back(std::move(verb));
+  for (std::vector<Verb> more : {worker_verbs(), gc_verbs()})
+    for (Verb& verb : more) runs.push_back(std::move(verb));
   return {{"pipelines", pipeline_verbs()}, {"runs", std::move(runs)}, {"results", std::move(results)},
           {"data", data_verbs()}, {"plugins", plugin_verbs()}};
 }

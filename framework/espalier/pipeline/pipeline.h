@@ -46,6 +46,14 @@ struct Search {
   bool refit = false;            ///< the winner is trained again on train and validation; always with folds
 };
 
+/// What a study keeps of its trials' files.
+struct Retention {
+  /// all; best_and_last: the last checkpoint of every trial that is not done and the scored weights of every one that is;
+  /// best: of those that are done, the weights of the best one alone.
+  std::string checkpoints = "best_and_last";
+  double quota = 0.0;   ///< bytes of checkpoints and weights; 0: none. Beyond it the weights of the worst trials go first
+};
+
 /// One value of the resolved pipeline and where it came from.
 struct Origin {
   std::string source;   ///< "default", "file:9:28", "command line", "variant size=small"
@@ -68,6 +76,7 @@ struct Pipeline {
   DataSketch sketch;
   std::vector<std::string> order;            ///< node names, inputs first
   int64_t workers = 1;                       ///< trials at a time in one process
+  Retention keep;                            ///< run.keep
   std::string features = "auto";             ///< whether what frozen parts give is kept: auto, always or never
   double feature_quota = 4e9;                ///< bytes that it may take for one network
   std::string store;                         ///< URL of a PostgreSQL database; "": a file in the study's folder

@@ -189,19 +189,25 @@ void SectionReader::run() {
       start = dot == std::string::npos ? dot : dot + 1;
     }
     *at = path == "run.folder" || path == "run.cache.folder" ? Json(path_at(leaf.value.text, leaf.value.place).string()) : plain_json(leaf.value);
-    for (const char* idle : {"run.keep"})
-      if (path == idle || path.rfind(std::string(idle) + ".", 0) == 0)
-        pipeline_.notes.push_back(fmt::format("{} has no effect in this version", path));
   }
   if (const Leaf* cache = assignments_.find("run.cache.folder")) pipeline_.data.cache = path_at(cache->value.text, cache->value.place);
   if (out.contains("workers") && out["workers"].is_number_integer()) pipeline_.workers = out["workers"].get<int64_t>();
-  if (const Leaf* leaf = assignments_.find("run.cache.features")) {
-    pipeline_.features = leaf->value.text;
-    if (pipeline_.features != "auto" && pipeline_.features != "always" && pipeline_.features != "never")
-      problems_.add("E0202", fmt::format("run.cache.features takes auto, always or never, not '{}'", pipeline_.features), leaf->value.place);
-  }
-  if (const Leaf* leaf = assignments_.find("run.cache.quota"))
-    pipeline_.feature_quota = read_size_at("run.cache.quota", leaf->value, problems_).value_or(pipeline_.feature_quota);
+  const auto one_of = [&](const char* path, const std::vector<std::string>& words, std::string& value) {
+    const Leaf* leaf = assignments_.find(path);
+    if (leaf == nullptr) return;
+    value = leaf->value.text;
+    if (std::ranges::find(words, value) != words.end()) return;
+    const std::string near = nearest(value, words);
+    problems_.add("E0202", fmt::format("{} takes {}, not '{}'", path, join(words), value), leaf->value.place,
+                  near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+  };
+  const auto bytes = [&](const char* path, double& value) {
+    if (const Leaf* leaf = assignments_.find(path)) value = read_size_at(path, leaf->value, problems_).value_or(value);
+  };
+  one_of("run.cache.features", {"auto", "always", "never"}, pipeline_.features);
+  bytes("run.cache.quota", pipeline_.feature_quota);
+  one_of("run.keep.checkpoints", {"all", "best", "best_and_last"}, pipeline_.keep.checkpoints);
+  bytes("run.keep.quota", pipeline_.keep.quota);
   if (const std::string store = out.value("store", "sqlite"); store != "sqlite") pipeline_.store = store;
   if (out.empty()) pipeline_.resolved.erase("run");
 }
