@@ -137,7 +137,7 @@ TEST_CASE("folds need a refit, and without validation there is nothing to compar
   CHECK(pipeline.resolved["data"]["split"]["validation"] == Json{{"folds", 3}});
   CHECK(pipeline.resolved["search"]["refit"] == true);
   CHECK(load(kGood).folds == 0);
-  CHECK(mistakes(kGood, {"search.ensemble=2"}) == std::vector<std::string>{"E0208:1"});
+  CHECK(mistakes(kGood, {"search.ensemble=-2"}) == std::vector<std::string>{"E0207:1"});
 
   CHECK(mistakes(kGood, {"data.split.validation=none"}).size() == 2);
   const std::vector<std::string> fixed = {"data.split.validation=none", "~trunk.depth", "train.optimizer=sgd", "train.epochs=2",

@@ -148,7 +148,7 @@ Table score_table(const Json& scores) {
   Table table{.headers = {"metric"}};
   std::vector<std::map<std::string, double>> columns;
   std::set<std::string> names;
-  for (const char* kind : {"search", "test", "baseline"})
+  for (const char* kind : {"search", "test", "ensemble", "baseline"})
     if (scores.is_object() && scores.contains(kind) && scores[kind].is_object()) {
       table.headers.emplace_back(kind);
       collect(scores[kind], "", columns.emplace_back());

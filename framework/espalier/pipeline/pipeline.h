@@ -43,6 +43,7 @@ struct Search {
   int64_t replicates = 1;        ///< seeds of a trial, same split, scored by their mean
   bool reproducible = false;     ///< order: what a decision sees depends on its number, not on who was faster
   int64_t lag = 1;               ///< in that order decision k sees what was decided up to k - lag
+  int64_t ensemble = 0;          ///< members of an ensemble of the best trials that is scored beside the winner; 0: none
   bool refit = false;            ///< the winner is trained again on train and validation; always with folds
 };
 

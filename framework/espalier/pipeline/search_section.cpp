@@ -70,8 +70,8 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
   if (const Leaf* leaf = use("search.refit"))
     search.refit = read_scalar(Type::boolean, "search.refit", leaf->value, problems_).value_or(Json(false)).get<bool>();
   out["refit"] = search.refit;
-  if (count("search.ensemble", 0).value_or(0) > 0)
-    problems_.add("E0208", "search.ensemble is not available in this version: only 0, the best trial alone, is", assignments_.find("search.ensemble")->value.place);
+  search.ensemble = count("search.ensemble", 0).value_or(0);
+  if (search.ensemble > 0) out["ensemble"] = search.ensemble;
   std::string order = "fast";
   if (const Leaf* leaf = use("search.order"))
     if (const Selection selection = selection_of(leaf->value); selection.names.size() == 1) order = selection.names[0].first;

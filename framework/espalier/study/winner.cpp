@@ -3,7 +3,8 @@
 #include "espalier/data/prepared.h"
 #include "espalier/error.h"
 #include "espalier/random.h"
-#include "espalier/study/child.h"
+#include "espalier/study/asking.h"
+#include "espalier/study/ensemble.h"
 #include "espalier/study/files.h"
 #include "espalier/study/parts.h"
 
@@ -19,35 +20,6 @@ namespace espalier {
 namespace {
 
 constexpr size_t kSampleRows = 16;
-
-/// Everything that one job about the winner needs.
-struct Winner {
-  const StudyOptions& options;
-  const Json& document;
-  std::filesystem::path weights;
-  std::filesystem::path folder;  ///< best/
-  Observer& observer;
-};
-
-/// The trainer's last word on a job about the winner; null, and a note, if it failed.
-Json ask(const Winner& winner, const std::string& what, Json more) {
-  const std::filesystem::path write = winner.folder / what;
-  std::filesystem::create_directories(write);
-  Json job{{"format", 1}, {"do", what}, {"trial", winner.document},
-           {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", winner.weights.string()}, {"write", write.string()}}}};
-  job.update(more);
-  job["attempt"].update(more);
-  const ChildOptions child{.program = winner.options.trainer, .log = write / "log.txt", .interrupts = [&] { return winner.options.interrupt_count(); }};
-  ChildEnd end;
-  try {
-    end = run_child(child, job, {});
-  } catch (const Error& error) {
-    end = {.cause = "crash", .message = error.problems().front().message};
-  }
-  if (end.cause.empty()) return end.done;
-  winner.observer.on_note(fmt::format("the best model could not do '{}' ({}): {}", what, end.cause, end.message));
-  return nullptr;
-}
 
 /// How predictions become answers, by head.
 Json decode_document(const Json& trial) {
@@ -90,7 +62,7 @@ std::vector<int64_t> sample_rows(const Preparation& data, uint64_t seed) {
 }
 
 /// What the model says of some rows, and what its first layers see in one: for the report.
-void write_examples(const Winner& winner, const Preparation& data, uint64_t seed) {
+void write_examples(const Asked& winner, const Preparation& data, uint64_t seed) {
   std::vector<int64_t> rows;
   try {
     rows = sample_rows(data, seed);
@@ -139,7 +111,7 @@ Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Pre
   const std::filesystem::path folder = std::filesystem::absolute(options.folder) / "best";
   std::filesystem::create_directories(folder);
   Json scores{{"search", best.scores}};
-  const Winner winner{options, document, model ? std::filesystem::absolute(options.folder) / model->weights : "", folder, observer};
+  const Asked winner{options, document, model ? std::filesystem::absolute(options.folder) / model->weights : "", folder, observer, "the best model"};
   const bool has_weights = model && std::filesystem::exists(winner.weights);
   if (has_weights) {
     if (winner.weights.extension() == ".safetensors") copy_whole(winner.weights, folder / "model.safetensors");
@@ -149,6 +121,8 @@ Json write_best(const Pipeline& pipeline, const StudyOptions& options, const Pre
   }
   write_file(folder / "network.json", document.value("network", Json::object()).dump(1));
   write_file(folder / "decode.json", decode_document(document).dump(1));
+  if (!options.interrupted())
+    if (const Json ensemble = write_ensemble(pipeline, options, data, store, observer); !ensemble.is_null()) scores["ensemble"] = ensemble;
   write_file(folder / "scores.json", scores.dump(1));
   write_file(folder / "card.md", card(pipeline, best, model ? model->part : "", scores));
   if (has_weights && !options.interrupted()) write_examples(winner, data, pipeline.seed);
