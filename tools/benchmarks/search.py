@@ -1,18 +1,25 @@
-"""Tuners and schedulers on recorded and synthetic searches, beside Optuna's recorded medians."""
+"""Tuners and schedulers on recorded and synthetic searches, and what they cost, beside Optuna."""
 import argparse
 import json
+import os
 import pathlib
-import statistics
 import subprocess
 import sys
+import tempfile
+import time
 
-from search_scores import lower_is_better, mean_ranks, quartiles, regret, short, verdict
+import search_optuna
+import search_tables
 from shipped import ROOT
 
-MARKS = {"better": "+", "inside": "=", "worse": "−"}
+PARTS = ["single", "curves", "cost"]
 TRIALS = [10, 25, 50, 100]
-SYNTHETIC = ["branin", "hartmann6", "ackley10", "rosenbrock4", "cond3"]
-BASELINES = {"yahpo_xgb_": "yahpo_rbv2_xgboost_"}  # what a baseline calls a task, and what its file is called
+BUDGETS = [3, 5, 10, 20]  # in full trainings
+FUNCTIONS = ["branin", "hartmann6", "ackley10", "rosenbrock4", "cond3"]
+INSTANCES = ["yahpo_lcbench_167168", "yahpo_lcbench_189873", "yahpo_lcbench_189906"]
+NAMES = {"yahpo_xgb_": "yahpo_rbv2_xgboost_", "imdb_": "taskset_imdb_", "lcbench_": "yahpo_lcbench_"}  # baselines' names and ours
+README = ROOT / "plugins" / "tuners" / "README.md"
+MARKERS = ("<!-- made by tools/bench search --write -->", "<!-- end of what tools/bench search wrote -->")
 
 
 class Bench:
@@ -23,9 +30,8 @@ class Bench:
         if not self.program.exists():
             raise SystemExit(f"'{self.program}' is not there: build it with tools/build -DESPALIER_BUILD_TESTS=ON")
         self.data = pathlib.Path(arguments.data)
-        self.has_data = self.data.is_dir()
-        if not self.has_data:
-            print(f"'{self.data}' is not there: only synthetic functions are searched", file=sys.stderr)
+        if not self.data.is_dir():
+            print(f"'{self.data}' is not there: only synthetic functions are searched, beside nothing", file=sys.stderr)
         self.known = self.ask("list")
 
     def ask(self, what, **options):
@@ -34,29 +40,31 @@ class Bench:
         for name, values in options.items():
             for value in values if isinstance(values, list) else [values]:
                 command += [f"--{name}", str(value)]
+        begin = time.perf_counter()
         done = subprocess.run(command, text=True, stdout=subprocess.PIPE, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{self.program.name} {what} failed")
+        if what != "list":
+            print(f"{what}: {time.perf_counter() - begin:.0f} s", file=sys.stderr)
         return json.loads(done.stdout)
 
-    def baseline(self, name):
-        """The results of one of the recorded baselines, by the names of our tasks; empty where the data are absent."""
+    def baseline(self, name, key):
+        """What was recorded, by the names of our tasks; empty where the data are absent."""
         file = self.data / f"baselines_{name}.json"
-        return json.loads(file.read_text()) if file.exists() else {}
+        if not file.exists():
+            return {}
+        return {ours(task): values for task, values in json.loads(file.read_text())[key].items()}
 
 
-def renamed(results):
-    """Results by task under the names of their files."""
-    out = {}
-    for task, values in results.items():
-        for theirs, ours in BASELINES.items():
-            task = task.replace(theirs, ours)
-        out[task] = values
-    return out
+def ours(task):
+    for theirs, here in NAMES.items():
+        if task.startswith(theirs):
+            return here + task.removeprefix(theirs)
+    return task
 
 
 def chosen(wanted, known, usual):
-    """What --tasks or --tuners name, or what is usual; a name that ends in * stands for all that begin so."""
+    """What --tasks or --tuners name, or what is usual and there; a name that ends in * stands for all that begin so."""
     if wanted is None:
         return [name for name in usual if name in known]
     out = []
@@ -65,122 +73,165 @@ def chosen(wanted, known, usual):
     return out
 
 
-def table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
-
-
-def median_at(results, at, task):
-    values = [lower_is_better(task, row[at]) for row in results["values"]]
-    median = quartiles(values)[1]
-    return -median if task["maximize"] else median
-
-
-def single_table(found, optuna, tuners):
-    """Medians after 25, 50 and 100 trials; marks say how they stand to Optuna's quartiles."""
-    rows = []
-    for name, task in found.items():
-        recorded = optuna.get(name, {})
-        row = [name]
-        for kind in ("random", "tpe_multi"):
-            row.append(" / ".join(short(value) for value in recorded[kind]["median"][1:]) if kind in recorded else "-")
-        for tuner in tuners:
-            cells = []
-            for at in range(1, len(TRIALS)):
-                median = median_at(task["tuners"][tuner], at, task)
-                beside = recorded.get("random" if tuner == "random" else "tpe_multi")
-                cells.append(short(median) + (MARKS[verdict(task, median, beside, at)] if beside else ""))
-            row.append(" / ".join(cells))
-        rows.append(row)
-    return table(["task", "Optuna random", "Optuna TPE", *tuners], rows)
-
-
-def rank_table(found, tuners):
-    """Mean ranks and mean regrets over all tasks and seeds."""
-    results = {name: (task, {tuner: task["tuners"][tuner]["values"] for tuner in tuners}) for name, task in found.items()}
-    rank = [mean_ranks(results, tuners, at) for at in range(1, len(TRIALS))]
-    rows = []
-    for tuner in sorted(tuners, key=lambda name: rank[-1][name]):
-        regrets = [statistics.fmean(regret(task, name, row[at]) for name, task in found.items() for row in task["tuners"][tuner]["values"])
-                   for at in range(1, len(TRIALS))]
-        rows.append([tuner, *(f"{r[tuner]:.2f}" for r in rank), *(f"{r:.4f}" for r in regrets)])
-    return table(["tuner", *(f"rank at {n}" for n in TRIALS[1:]), *(f"regret at {n}" for n in TRIALS[1:])], rows)
-
-
-def nas_table(found, recorded, tuners):
-    """Mean accuracies on NAS-Bench tables beside recorded random search, evolution and local search."""
-    rows = []
-    for name, baseline in recorded.items():
-        if name not in found:
-            continue
-        for kind in ("random", "regularized_evolution_P20_S5", "local_search_first_improvement"):
-            rows.append([name, f"recorded {kind.split('_')[0]}", *(f"{v:.2f}" for v in baseline[kind]["mean"][:len(TRIALS)])])
-        for tuner in tuners:
-            values = found[name]["tuners"][tuner]["values"]
-            rows.append([name, tuner, *(f"{statistics.fmean(column):.2f}" for column in zip(*values))])
-    return table(["table", "search", *(f"mean at {n}" for n in TRIALS)], rows) if rows else ""
-
-
-def branch_table(found, tuners):
-    """Where the winners of cond3 are: the least value lies in branch B, most of the good ones in A."""
-    if "cond3" not in found:
-        return ""
-    rows = []
-    for tuner in tuners:
-        winners = [settings.get("m") for settings in found["cond3"]["tuners"][tuner]["settings"]]
-        rows.append([tuner, *(str(winners.count(branch)) for branch in "ABC")])
-    return table(["tuner", "winners in A", "in B", "in C"], rows)
-
-
-def gp_table(found, recorded):
-    """The Gaussian process beside the recorded one, and ahead of TPE or not."""
-    rows = []
-    medians = renamed(recorded.get("median", {}))
-    for name, task in found.items():
-        if "gp" not in task["tuners"] or name not in medians:
-            continue
-        row = [name, " / ".join(short(value) for value in medians[name]), " / ".join(short(median_at(task["tuners"]["gp"], at, task)) for at in range(3))]
-        row.append(short(median_at(task["tuners"]["tpe"], 1, task)) if "tpe" in task["tuners"] else "-")
-        rows.append(row)
-    return table(["task", "recorded GP at 10 / 25 / 50", "gp", "tpe at 25"], rows) if rows else ""
-
-
 def single(bench, arguments):
     """Whole trainings, one after the other."""
-    recorded = bench.baseline("optuna5")
-    optuna = renamed(recorded.get("results", {}))
-    tasks = chosen(arguments.tasks, bench.known["tasks"], list(optuna) or SYNTHETIC)
-    tuners = chosen(arguments.tuners, bench.known["tuners"], [name for name in bench.known["tuners"] if name != "grid"])
-    print(f"{len(tasks)} tasks, {len(tuners)} tuners, {arguments.seeds} seeds, {TRIALS[-1]} trials", file=sys.stderr)
-    found = bench.ask("single", task=tasks, tuner=tuners, seeds=arguments.seeds, checkpoint=TRIALS)
-    text = f"Median of the best of 25 / 50 / 100 trials, {arguments.seeds} seeds. Beside Optuna's quartiles (random beside random,\n"
-    text += "all others beside TPE): + better, = inside, − worse.\n\n" + single_table(found, optuna, tuners)
-    text += "\nMean rank and mean regret (0: the best there is, 1: what half of all configurations reach) over all tasks and seeds.\n\n"
-    text += rank_table(found, tuners)
-    for part in (nas_table(found, bench.baseline("nas").get("results", {}), tuners), branch_table(found, tuners),
-                 gp_table(found, bench.baseline("gp"))):
-        text += "\n" + part if part else ""
+    known, optuna = bench.known, bench.baseline("optuna5", "results")
+    usual = [*(list(optuna) or FUNCTIONS), *(known["tasks"] if arguments.full else [])]
+    usual = [name for name in dict.fromkeys(usual) if not name.startswith(("mf_", "nb201_", "taskset_"))]
+    tasks = chosen(arguments.tasks, known["tasks"], usual)
+    tuners = chosen(arguments.tuners, known["tuners"], [name for name in known["tuners"] if arguments.full or name != "grid"])
+    absent = [name for name in optuna if name not in known["tasks"]]
+    if absent and arguments.tasks is None:
+        print(f"recorded but not here, and so left out: {', '.join(absent)}", file=sys.stderr)
+    seeds = arguments.seeds or 20
+    found = bench.ask("single", task=tasks, tuner=tuners, seeds=seeds, checkpoint=TRIALS)
+    text = f"""### Whole trainings
+
+Median of the best of 25 / 50 / 100 trials, {seeds} seeds. The first trial of every study is a random draw. Beside Optuna's
+recorded quartiles (random beside random, all others beside TPE): + better, = inside, − worse.
+
+{search_tables.single_table(found, optuna, tuners, TRIALS)}
+"""
+    if optuna:
+        text += search_tables.verdict_table(found, optuna, tuners, TRIALS) + "\n"
+    text += f"""Mean rank and mean regret over {len(found)} tasks and all seeds. Regret: 0 is the best there is, 1 what half of all
+configurations reach, of hpolib in the logarithm.
+
+{search_tables.rank_table(found, tuners, TRIALS)}
+"""
+    nas, gp = bench.baseline("nas", "results"), bench.baseline("gp", "median")
+    for part in (search_tables.nas_table(found, nas, tuners, TRIALS), search_tables.branch_table(found, tuners),
+                 search_tables.gp_table(found, gp, TRIALS)):
+        text += part + "\n" if part else ""
     return found, text
+
+
+def merge(into, more):
+    for task, entry in more.items():
+        for player, by_workers in entry["players"].items():
+            into.setdefault(task, entry)["players"].setdefault(player, {}).update(by_workers)
+
+
+def curves(bench, arguments):
+    """Trainings that can pause and go on, for one worker and several."""
+    known = bench.known
+    usual = [name for name in known["tasks"] if name.startswith(("taskset_", "nb201_"))] + INSTANCES + ["mf_hartmann6"]
+    usual += [name for name in known["tasks"] if arguments.full and name.startswith("mf_hartmann6_")]
+    tasks = [name for name in chosen(arguments.tasks, known["tasks"], usual) if name in usual or arguments.full]
+    if not tasks:
+        return {}, ""
+    named = [] if arguments.tuners is None else chosen(arguments.tuners, known["tuners"], [])
+    tuners = named or ["random", "auto"]
+    schedulers = [name for name in known["schedulers"] if name != "none" and (arguments.full or name in ("asha", "auto"))]
+    seeds = arguments.seeds or (30 if arguments.full else 10)
+    common = {"task": tasks, "seeds": seeds, "checkpoint": BUDGETS}
+    found = bench.ask("curves", tuner="random", scheduler="none", workers=1, **common)
+    several = "asha" if "asha" in schedulers else "auto"
+    merge(found, bench.ask("curves", tuner=tuners, scheduler=schedulers, workers=1, **common))
+    merge(found, bench.ask("curves", tuner=tuners, scheduler=several, workers=[4, 8], **common))
+    players = [(f"{tuner} + {several}", workers) for tuner in tuners for workers in ("1", "4", "8")]
+    text = f"""### Trainings that pause and go on
+
+Mean regret of the incumbent (what it reaches when trained to its end; 0: the best, 1: what half of all configurations reach)
+after 3 / 5 / 10 / 20 full trainings of all workers together, {seeds} seeds. Going on costs only the new epochs; several
+workers are simulated, and the time they wait counts.
+
+{search_tables.curves_table(found, bench.baseline("mf", "results"), BUDGETS)}
+{search_tables.early_table(found, players, "random + none", BUDGETS)}
+"""
+    return found, text
+
+
+def cost(bench, arguments):
+    """Time of proposals and of whole trials that train nothing; with --full, memory."""
+    known = bench.known["tuners"]
+    tuners = chosen(arguments.tuners, known, [name for name in known if name != "grid"])
+    optuna = None if arguments.no_optuna else search_optuna.load()
+    if optuna is None and not arguments.no_optuna:
+        print("Optuna is not installed (build/venv/bin/pip install optuna): it is left out of the costs", file=sys.stderr)
+    found = {"proposals": bench.ask("proposals", tuner=tuners, checkpoint=[100, 200, 1000])}
+    version = optuna.__version__ if optuna else ""
+    theirs = {}
+    if optuna:
+        theirs[f"Optuna {version}, TPE"] = search_optuna.proposal_times(optuna, "TPE", [100, 200, 1000], 15)
+        theirs[f"Optuna {version}, GP"] = search_optuna.proposal_times(optuna, "GP", [100, 200], 3) if has_torch() else {}
+    checkpoints = [100, 500] if arguments.full else [100, 200]
+    through = [name for name in ("random", "tpe", "auto") if name in tuners]
+    with tempfile.TemporaryDirectory() as folder:
+        found["store"] = bench.ask("store", tuner=through, checkpoint=checkpoints, folder=folder)
+        found["optuna_store"] = search_optuna.store_times(optuna, folder, checkpoints) if optuna else {}
+        if arguments.full:
+            found["memory"] = bench.ask("memory", tuner="random", checkpoint=[1000, 5000, 10000], folder=folder)
+    found["optuna_proposals"] = theirs
+    text = f"""### Cost
+
+Milliseconds on this machine ({processor()}), ten hyperparameters.
+
+{search_tables.cost_table(found["proposals"], theirs, [100, 200, 1000])}
+{search_tables.store_table(found["store"], found["optuna_store"], version, checkpoints)}
+"""
+    if arguments.full:
+        sizes = found["memory"]["random"]
+        said = ", ".join(f"{size:.0f} MiB after {n} trials" for n, size in sizes.items())
+        text += f"Resident memory of a study through the store: {said}.\n"
+    return found, text
+
+
+def has_torch():
+    """Optuna's GP needs PyTorch and SciPy."""
+    try:
+        import scipy  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def processor():
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else 'unknown'}, {len(os.sched_getaffinity(0))} cores"
+
+
+def write(text):
+    """Puts the tables between the two marks of the README."""
+    before, rest = README.read_text().split(MARKERS[0])
+    after = rest.split(MARKERS[1])[1]
+    README.write_text(f"{before}{MARKERS[0]}\n\n{text}\n{MARKERS[1]}{after}")
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="tools/bench search", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="all tasks, tuners and schedulers, more seeds, and memory")
     parser.add_argument("--tuners", help="names, with commas between them (all but grid)")
-    parser.add_argument("--tasks", help="names, with commas between them; 'nasbench*' is all that begin so (those with a baseline)")
-    parser.add_argument("--seeds", type=int, default=20, help="seeds, from 0 (20)")
+    parser.add_argument("--tasks", help="names, with commas between them; 'nasbench*': all that begin so (those with a baseline)")
+    parser.add_argument("--parts", default=",".join(PARTS), help="single (whole trainings), curves (pausing ones), cost (all)")
+    parser.add_argument("--seeds", type=int, help="seeds, from 0 (20; of curves 10, with --full 30)")
     parser.add_argument("--json", help="file for all numbers")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {README.relative_to(ROOT)}")
+    parser.add_argument("--no-optuna", action="store_true", help="do not time Optuna")
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / "hpo"), help="folder of recorded searches")
     parser.add_argument("--build", default=str(ROOT / "build" / "release"))
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.write and (arguments.tuners or arguments.tasks or arguments.parts != ",".join(PARTS)):
+        parser.error("--write is for all tasks, tuners and parts")
+    return arguments
 
 
 def main():
     arguments = parse()
     bench = Bench(arguments)
-    found, text = single(bench, arguments)
-    print(text)
+    numbers, texts = {}, []
+    for part in arguments.parts.split(","):
+        if part not in PARTS:
+            raise SystemExit(f"'{part}' is no part: {', '.join(PARTS)}")
+        numbers[part], text = {"single": single, "curves": curves, "cost": cost}[part](bench, arguments)
+        print(text, flush=True)
+        texts.append(text)
     if arguments.json:
-        pathlib.Path(arguments.json).write_text(json.dumps({"single": found}, indent=1))
+        pathlib.Path(arguments.json).write_text(json.dumps(numbers, indent=1))
+    if arguments.write:
+        write("".join(texts))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ std::optional<Proposal> Decider::next(const History& history) {
   Random random(derive_seed(derive_seed(seed_, "tuner"), history.size()));
   for (int redraw = 0; redraw < kMostRedraws; ++redraw) {
     std::optional<Proposal> proposal;
-    if (tries_first_ && history.empty() && redraw == 0) proposal = Proposal{.settings = first_settings(space_), .reason = "the first configuration"};
+    if (tries_first_ && history.empty() && redraw == 0) proposal = {first_settings(space_), "the first configuration"};
     else proposal = player_.tuner->propose(player_.settings, space_, history, random, feasible);
     if (!proposal) return std::nullopt;
     proposal->settings = complete(space_, proposal->settings, [](const Axis& axis) { return axis.first; });

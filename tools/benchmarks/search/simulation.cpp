@@ -58,11 +58,9 @@ class Study {
     while (!over_ && events_.size() < options_.workers) {
       Random random(derive_seed(derive_seed(options_.seed, "scheduler"), decisions_++));
       const Step step = conductor_.scheduler->next(conductor_.settings, static_cast<double>(steps()), history_, random);
-      if (step.kind == Step::Kind::wait) {
-        require(!events_.empty(), "E4021", fmt::format("scheduler '{}' waits while nothing runs", conductor_.label));
-        return;
-      }
-      if (step.kind == Step::Kind::finished || !begin(step)) over_ = true;
+      if (step.kind == Step::Kind::wait && !events_.empty()) return;
+      // What waits while nothing runs waits for ever.
+      if (step.kind == Step::Kind::wait || step.kind == Step::Kind::finished || !begin(step)) over_ = true;
     }
   }
 
@@ -76,7 +74,7 @@ class Study {
       return true;
     }
     const bool is_there = step.trial >= 0 && step.trial < std::ssize(history_);
-    require(is_there && history_[static_cast<size_t>(step.trial)].state == TrialState::paused, "E4022",
+    require(is_there && history_[static_cast<size_t>(step.trial)].state == TrialState::paused, "E4010",
             fmt::format("scheduler '{}' resumes trial {}, which is not paused", conductor_.label, step.trial));
     Result& result = history_[static_cast<size_t>(step.trial)];
     result.state = TrialState::running;
@@ -87,7 +85,7 @@ class Study {
   void schedule(const Result& result, double until) {
     const auto whole = static_cast<double>(steps());
     const double target = until <= 0.0 ? whole : std::min(std::ceil(until), whole);
-    require(target > result.fidelity, "E4022",
+    require(target > result.fidelity, "E4010",
             fmt::format("scheduler '{}' trains trial {} to {}, which it has reached", conductor_.label, result.number, until));
     push(result, static_cast<size_t>(target));
   }

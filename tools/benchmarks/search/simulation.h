@@ -31,7 +31,7 @@ struct Simulation {
 
 /// A study in simulated time: workers run steps of trainings, each of which takes its cost; whenever one is free the
 /// scheduler is asked, running trials being part of what it sees. A training that goes on costs only what is new, and one
-/// that diverges has failed. Throws E4021 if the scheduler waits while nothing runs, E4022 for a step that cannot be made.
+/// that diverges has failed. Throws E4010 for a step that cannot be made.
 Simulation simulate(const Task& task, const Player& player, const Conductor& conductor, const SimulationOptions& options);
 
 }  // namespace espalier::bench

@@ -41,7 +41,8 @@ class Surrogate::Reader {
   Linear linear(const std::string& weight, const std::string& bias) const {
     const std::vector<float> all = values(weight);
     const Tensor& tensor = find(weight);
-    Linear out{.in = tensor.shape.at(1), .out = tensor.shape.at(0), .columns = std::vector<float>(all.size()), .bias = values(bias)};
+    Linear out{.in = tensor.shape.at(1), .out = tensor.shape.at(0), .columns = {}, .bias = values(bias)};
+    out.columns.resize(all.size());
     for (size_t row = 0; row < out.out; ++row)
       for (size_t column = 0; column < out.in; ++column) out.columns[column * out.out + row] = all[row * out.in + column];
     return out;
@@ -105,7 +106,8 @@ Surrogate::Surrogate(const std::filesystem::path& header_file) : header_(read_he
   first_ = reader.linear("first.w", "first.b");
   for (int i = 0; i < header_.at("blocks").get<int>(); ++i) {
     const std::string block = fmt::format("blk{}.", i);
-    blocks_.push_back({.gated = Reader::behind(reader.norm(block + "norm"), reader.linear(block + "linear0.weight", block + "linear0.bias")),
+    const Linear gated = reader.linear(block + "linear0.weight", block + "linear0.bias");
+    blocks_.push_back({.gated = Reader::behind(reader.norm(block + "norm"), gated),
                        .back = reader.linear(block + "linear1.weight", block + "linear1.bias")});
   }
   last_ = reader.norm("last_norm");
@@ -129,7 +131,8 @@ std::vector<std::vector<Surrogate::Operation>> Surrogate::operations(const Json&
   for (const Json& list : lists) {
     for (const Json& operation : list.at(1)) {
       const auto name = operation.at(0).get<std::string>();
-      require(std::ranges::find(known, name) != known.end(), "E2001", fmt::format("the surrogate has an unknown operation '{}'", name));
+      require(std::ranges::find(known, name) != known.end(), "E2001",
+              fmt::format("the surrogate has an unknown operation '{}'", name));
       out.at(list.at(0).get<size_t>()).emplace_back(name, operation.size() > 1 ? operation[1].get<double>() : 0.0);
     }
   }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 
 namespace espalier::bench {
@@ -26,6 +27,8 @@ std::string first_of(const std::vector<std::string>& wanted, const std::vector<s
     if (std::ranges::find(names, name) != names.end()) return name;
   return "";
 }
+
+std::string word_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 Axis axis_of(const Json& described) {
   Axis axis{.name = described.at("name").get<std::string>()};
@@ -85,7 +88,7 @@ struct Scenario {
       const Json& encoding = header.at("encoding").at(name.get<std::string>());
       const auto found = settings.find(name.get<std::string>());
       const Json value = name == instance_name ? instance : found != settings.end() ? found->second : Json("#na#");
-      categories.push_back(encoding.at(value.is_string() ? value.get<std::string>() : value.dump()).get<size_t>());
+      categories.push_back(encoding.at(word_of(value)).get<size_t>());
     }
     std::vector<double> numbers;
     for (const std::string name : header.at("cont")) {
@@ -121,23 +124,39 @@ std::shared_ptr<Scenario> read_scenario(const fs::path& header_file, const Json&
   return out;
 }
 
-/// The best that a climb from the best of the sample finds, changing one setting at a time.
-double climb(const Task& task, size_t draws) {
-  constexpr int kTries = 1500;
+/// One setting changed: to anywhere, to an end of its range, or to nearby.
+Settings neighbour(const Space& space, const Settings& settings, Random& random) {
+  const auto active = [&](const Axis& axis) { return settings.contains(axis.name); };
+  std::vector<Axis> axes;
+  std::ranges::copy_if(space.axes, std::back_inserter(axes), active);
+  const Axis& axis = axes[static_cast<size_t>(random.below(std::ssize(axes)))];
+  Settings out = settings;
+  const int64_t kind = axis.choices.empty() ? random.below(3) : 0;
+  if (kind == 0) out[axis.name] = draw(axis, random);
+  if (kind == 1) out[axis.name] = random.below(2) == 0 ? axis.from : axis.to;
+  if (kind == 2) {
+    const double value = out[axis.name].get<double>() + 0.05 * (axis.to - axis.from) * random.normal();
+    out[axis.name] = std::clamp(value, axis.from, axis.to);
+  }
+  if (axis.integer) out[axis.name] = std::llround(out[axis.name].get<double>());
+  return complete(space, out, [&](const Axis& absent) { return draw(absent, random); });
+}
+
+/// The least objective that climbs from several draws find.
+double climb(const Task& task) {
+  constexpr int kClimbs = 8;
+  constexpr int kTries = 600;
   Random random(derive_seed(0, "climb"));
-  const auto reached = [&](const Settings& settings) { return task.objective(settings, task.costs.size(), 0).value_or(INFINITY); };
-  Settings best = draw_settings(task.space, random);
-  double least = reached(best);
-  const auto attempt = [&](const Settings& settings) {
-    if (const double value = reached(settings); value < least) least = value, best = settings;
-  };
-  for (size_t i = 0; i < draws; ++i) attempt(draw_settings(task.space, random));
-  for (int i = 0; i < kTries; ++i) {
-    Settings changed = best;
-    const Axis& axis = task.space.axes[static_cast<size_t>(random.below(std::ssize(task.space.axes)))];
-    changed[axis.name] = axis.choices.empty() && i % 3 == 0 ? Json(random.below(2) == 0 ? axis.from : axis.to) : draw(axis, random);
-    if (axis.integer) changed[axis.name] = std::llround(changed[axis.name].get<double>());
-    attempt(complete(task.space, changed, [&](const Axis& absent) { return draw(absent, random); }));
+  const auto reached = [&](const Settings& settings) { return task.objective(settings, task.costs.size(), 0).value(); };
+  double least = INFINITY;
+  for (int i = 0; i < kClimbs; ++i) {
+    Settings place = draw_settings(task.space, random);
+    double height = reached(place);
+    for (int k = 0; k < kTries; ++k) {
+      const Settings next = neighbour(task.space, place, random);
+      if (const double value = reached(next); value < height) height = value, place = next;
+    }
+    least = std::min(least, height);
   }
   return least;
 }
@@ -155,7 +174,7 @@ Task surrogate_task(const std::string& name, const fs::path& header_file, const 
     return std::optional(-scenario->accuracy(settings, static_cast<double>(step) + 1.0));
   };
   const std::vector<double> sample = sample_objectives(task, kSampled);
-  task.scale = {.best = std::min(sample.front(), climb(task, kSampled)), .median = sample[kSampled / 2], .sampled = sample.front()};
+  task.scale = {.best = std::min(sample.front(), climb(task)), .median = sample[kSampled / 2], .sampled = sample.front()};
   return task;
 }
 
@@ -171,7 +190,7 @@ void add_surrogates(Tasks& tasks, const fs::path& folder) {
     for (const Json& described : header["config_space"].at("hyperparameters")) {
       if (described.at("name") != instance_name) continue;
       for (const Json& instance : described.at("choices")) {
-        const std::string name = fmt::format("{}_{}", file.stem().string(), instance.is_string() ? instance.get<std::string>() : instance.dump());
+        const std::string name = fmt::format("{}_{}", file.stem().string(), word_of(instance));
         tasks[name] = [=] { return surrogate_task(name, file, instance); };
       }
     }

@@ -44,7 +44,10 @@ Task branin_task() {
 
 double cond3(const Settings& settings) {
   const std::string branch = settings.at("m").get<std::string>();
-  if (branch == "A") return 0.2 + (branin(settings.at("a0").get<double>(), settings.at("a1").get<double>()) - kBraninMinimum) / 50.0;
+  if (branch == "A") {
+    const std::vector<double> a = vector_of(settings, "a", 2);
+    return 0.2 + (branin(a[0], a[1]) - kBraninMinimum) / 50.0;
+  }
   if (branch == "B") return (hartmann(vector_of(settings, "b", 6)) - kHartmannMinimum) / -kHartmannMinimum;
   return 0.1 + ackley(vector_of(settings, "c", 5)) / 20.0;
 }

@@ -69,7 +69,8 @@ Task table_task(const fs::path& header_file) {
 }
 
 /// Two steps: the validation accuracy of a training of 12 epochs, and that of the one of 200.
-Task two_lengths_task(const std::string& name, const fs::path& full_header, const fs::path& short_header, const std::string& column) {
+Task two_lengths_task(const std::string& name, const fs::path& full_header, const fs::path& short_header,
+                      const std::string& column) {
   Task task = table_task(full_header);
   task.name = name;
   task.costs = {12.0 / 200.0, 1.0};
@@ -80,7 +81,8 @@ Task two_lengths_task(const std::string& name, const fs::path& full_header, cons
   const size_t width = header["columns"].size();
   const std::vector<float> data = read_floats(fs::path(short_header).replace_extension(".f32"), rows * width);
   const auto space = std::make_shared<TableSpace>(read_header(full_header));
-  require(rows == space->rows(), "E2001", fmt::format("'{}' and '{}' differ in their rows", full_header.string(), short_header.string()));
+  require(rows == space->rows(), "E2001",
+          fmt::format("'{}' and '{}' differ in their rows", full_header.string(), short_header.string()));
   const auto early = std::make_shared<std::vector<double>>(
       row_means(data, rows, width, {static_cast<size_t>(found - header["columns"].begin())}));
   task.objective = [space, early, late = task.objective](const Settings& settings, size_t step, uint64_t seed) {
@@ -111,7 +113,8 @@ size_t TableSpace::row(const Settings& settings) const {
   size_t out = 0;
   for (const Axis& axis : space_.axes) {
     const auto found = std::ranges::find(axis.choices, settings.at(axis.name));
-    require(found != axis.choices.end(), "E4020", fmt::format("'{}' is not among the values of '{}'", settings.at(axis.name).dump(), axis.name));
+    require(found != axis.choices.end(), "E4020",
+            fmt::format("{} is not among the values of '{}'", settings.at(axis.name).dump(), axis.name));
     out = out * axis.choices.size() + static_cast<size_t>(found - axis.choices.begin());
   }
   return out;
@@ -121,8 +124,8 @@ void add_tables(Tasks& tasks, const fs::path& folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const fs::path file = entry.path();
     const std::string name = file.stem();
-    if (file.extension() != ".json" || !starts_with_any(name, {"hpolib_", "hpobench_", "nasbench201_", "nasbench_macro_"})) continue;
-    tasks[name] = [file] { return table_task(file); };
+    if (file.extension() == ".json" && starts_with_any(name, {"hpolib_", "hpobench_", "nasbench201_", "nasbench_macro_"}))
+      tasks[name] = [file] { return table_task(file); };
   }
   const fs::path early = folder / "nb201_12ep.json";
   for (const std::string set : {"cifar10", "cifar100", "imagenet"}) {

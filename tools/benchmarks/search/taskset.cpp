@@ -89,7 +89,10 @@ std::optional<Settings> nearest_row(const Curves& curves, const Settings& settin
   std::optional<size_t> nearest;
   for (size_t row = 0; row < curves.places.size(); ++row) {
     double distance = 0.0;
-    for (size_t i = 0; i < wanted.size(); ++i) distance += (wanted[i] - curves.places[row][i]) * (wanted[i] - curves.places[row][i]);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const double apart = wanted[i] - curves.places[row][i];
+      distance += apart * apart;
+    }
     if (distance < least && !tried.contains(curves.keys[row])) least = distance, nearest = row;
   }
   return nearest ? std::optional(curves.settings[*nearest]) : std::nullopt;
@@ -114,7 +117,9 @@ Task taskset_task(const fs::path& header_file) {
     const double loss = curves->losses[curves->row_of.at(canonical_key(settings))][step - 1];
     return std::isnan(loss) ? std::nullopt : std::optional(loss);
   };
-  task.nearest = [curves](const Settings& settings, const std::set<std::string>& tried) { return nearest_row(*curves, settings, tried); };
+  task.nearest = [curves](const Settings& settings, const std::set<std::string>& tried) {
+    return nearest_row(*curves, settings, tried);
+  };
   task.scale = scale_of(*curves);
   return task;
 }

@@ -12,15 +12,16 @@ using Clock = std::chrono::steady_clock;
 Result whole_training(const Task& task, int64_t number, const Settings& settings, uint64_t seed) {
   const auto steps = static_cast<double>(task.costs.size());
   const std::optional<double> objective = task.objective(settings, task.costs.size(), seed);
-  Result out{.number = number, .settings = settings, .state = objective ? TrialState::complete : TrialState::failed, .objective = objective,
-             .fidelity = steps, .cost = 1.0};
+  const TrialState state = objective ? TrialState::complete : TrialState::failed;
+  Result out{.number = number, .settings = settings, .state = state, .objective = objective, .fidelity = steps, .cost = 1.0};
   if (objective) out.curve = {{.fidelity = steps, .objective = *objective}};
   return out;
 }
 
 }  // namespace
 
-Trials run_trials(const Task& task, const Player& player, uint64_t seed, const std::vector<size_t>& checkpoints, bool tries_first) {
+Trials run_trials(const Task& task, const Player& player, uint64_t seed, const std::vector<size_t>& checkpoints,
+                  bool tries_first) {
   Decider decider(task, player, seed, tries_first);
   Trials out;
   History history;

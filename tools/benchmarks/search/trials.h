@@ -14,6 +14,7 @@ struct Trials {
 };
 
 /// A study of whole trainings, one after the other. `checkpoints`: numbers of trials, ascending.
-Trials run_trials(const Task& task, const Player& player, uint64_t seed, const std::vector<size_t>& checkpoints, bool tries_first);
+Trials run_trials(const Task& task, const Player& player, uint64_t seed, const std::vector<size_t>& checkpoints,
+                  bool tries_first);
 
 }  // namespace espalier::bench
