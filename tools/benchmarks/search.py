@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 
+import search_asked
 import search_optuna
 import search_tables
 from shipped import ROOT
@@ -83,7 +84,7 @@ def single(bench, arguments):
     absent = [name for name in optuna if name not in known["tasks"]]
     if absent and arguments.tasks is None:
         print(f"recorded but not here, and so left out: {', '.join(absent)}", file=sys.stderr)
-    seeds = arguments.seeds or 20
+    seeds = arguments.seeds or (20 if arguments.full else 10)
     found = bench.ask("single", task=tasks, tuner=tuners, seeds=seeds, checkpoint=TRIALS)
     text = f"""### Whole trainings
 
@@ -94,7 +95,7 @@ recorded quartiles (random beside random, all others beside TPE): + better, = in
 """
     if optuna:
         text += search_tables.verdict_table(found, optuna, tuners, TRIALS) + "\n"
-    text += f"""Mean rank and mean regret over {len(found)} tasks and all seeds. Regret: 0 is the best there is, 1 what half of all
+    text += f"""Mean rank and mean regret over {len(found)} tasks and all seeds. Regret: 0 is the best there is, 1 what half of the
 configurations reach, of hpolib in the logarithm.
 
 {search_tables.rank_table(found, tuners, TRIALS)}
@@ -103,7 +104,7 @@ configurations reach, of hpolib in the logarithm.
     for part in (search_tables.nas_table(found, nas, tuners, TRIALS), search_tables.branch_table(found, tuners),
                  search_tables.gp_table(found, gp, TRIALS)):
         text += part + "\n" if part else ""
-    return found, text
+    return found, text, search_asked.single_rows(found, optuna, nas, TRIALS)
 
 
 def merge(into, more):
@@ -119,15 +120,18 @@ def curves(bench, arguments):
     usual += [name for name in known["tasks"] if arguments.full and name.startswith("mf_hartmann6_")]
     tasks = [name for name in chosen(arguments.tasks, known["tasks"], usual) if name in usual or arguments.full]
     if not tasks:
-        return {}, ""
+        return {}, "", []
     named = [] if arguments.tuners is None else chosen(arguments.tuners, known["tuners"], [])
     tuners = named or ["random", "auto"]
     schedulers = [name for name in known["schedulers"] if name != "none" and (arguments.full or name in ("asha", "auto"))]
-    seeds = arguments.seeds or (30 if arguments.full else 10)
+    seeds = arguments.seeds or (30 if arguments.full else 5)
     common = {"task": tasks, "seeds": seeds, "checkpoint": BUDGETS}
     found = bench.ask("curves", tuner="random", scheduler="none", workers=1, **common)
     several = "asha" if "asha" in schedulers else "auto"
-    merge(found, bench.ask("curves", tuner=tuners, scheduler=schedulers, workers=1, **common))
+    merge(found, bench.ask("curves", tuner=tuners, scheduler=several, workers=1, **common))
+    others = [name for name in schedulers if name != several]
+    if others:
+        merge(found, bench.ask("curves", tuner=tuners if arguments.full else tuners[-1], scheduler=others, workers=1, **common))
     merge(found, bench.ask("curves", tuner=tuners, scheduler=several, workers=[4, 8], **common))
     players = [(f"{tuner} + {several}", workers) for tuner in tuners for workers in ("1", "4", "8")]
     text = f"""### Trainings that pause and go on
@@ -139,7 +143,7 @@ workers are simulated, and the time they wait counts.
 {search_tables.curves_table(found, bench.baseline("mf", "results"), BUDGETS)}
 {search_tables.early_table(found, players, "random + none", BUDGETS)}
 """
-    return found, text
+    return found, text, search_asked.curve_rows(found, several, BUDGETS)
 
 
 def cost(bench, arguments):
@@ -153,8 +157,7 @@ def cost(bench, arguments):
     version = optuna.__version__ if optuna else ""
     theirs = {}
     if optuna:
-        theirs[f"Optuna {version}, TPE"] = search_optuna.proposal_times(optuna, "TPE", [100, 200, 1000], 15)
-        theirs[f"Optuna {version}, GP"] = search_optuna.proposal_times(optuna, "GP", [100, 200], 3) if has_torch() else {}
+        theirs[f"Optuna {version}, TPE"] = search_optuna.proposal_times(optuna, [100, 200, 1000], 15)
     checkpoints = [100, 500] if arguments.full else [100, 200]
     through = [name for name in ("random", "tpe", "auto") if name in tuners]
     with tempfile.TemporaryDirectory() as folder:
@@ -173,18 +176,8 @@ Milliseconds on this machine ({processor()}), ten hyperparameters.
     if arguments.full:
         sizes = found["memory"]["random"]
         said = ", ".join(f"{size:.0f} MiB after {n} trials" for n, size in sizes.items())
-        text += f"Resident memory of a study through the store: {said}.\n"
-    return found, text
-
-
-def has_torch():
-    """Optuna's GP needs PyTorch and SciPy."""
-    try:
-        import scipy  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
-        return False
-    return True
+        text += f"Resident memory of a study through the store: {said}.\n\n"
+    return found, text, search_asked.cost_rows(found)
 
 
 def processor():
@@ -194,9 +187,10 @@ def processor():
 
 
 def write(text):
-    """Puts the tables between the two marks of the README."""
-    before, rest = README.read_text().split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
+    """Puts the tables between the two marks of the README, at its end where it has none."""
+    old = README.read_text() if README.exists() else "# Tuners\n\n"
+    before, _, rest = old.partition(MARKERS[0])
+    after = rest.partition(MARKERS[1])[2] or "\n"
     README.write_text(f"{before}{MARKERS[0]}\n\n{text}\n{MARKERS[1]}{after}")
 
 
@@ -206,7 +200,7 @@ def parse():
     parser.add_argument("--tuners", help="names, with commas between them (all but grid)")
     parser.add_argument("--tasks", help="names, with commas between them; 'nasbench*': all that begin so (those with a baseline)")
     parser.add_argument("--parts", default=",".join(PARTS), help="single (whole trainings), curves (pausing ones), cost (all)")
-    parser.add_argument("--seeds", type=int, help="seeds, from 0 (20; of curves 10, with --full 30)")
+    parser.add_argument("--seeds", type=int, help="seeds, from 0 (10, of curves 5; with --full 20 and 30)")
     parser.add_argument("--json", help="file for all numbers")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {README.relative_to(ROOT)}")
     parser.add_argument("--no-optuna", action="store_true", help="do not time Optuna")
@@ -221,17 +215,22 @@ def parse():
 def main():
     arguments = parse()
     bench = Bench(arguments)
-    numbers, texts = {}, []
+    begin = time.perf_counter()
+    numbers, texts, asked = {}, [], []
     for part in arguments.parts.split(","):
         if part not in PARTS:
             raise SystemExit(f"'{part}' is no part: {', '.join(PARTS)}")
-        numbers[part], text = {"single": single, "curves": curves, "cost": cost}[part](bench, arguments)
+        numbers[part], text, rows = {"single": single, "curves": curves, "cost": cost}[part](bench, arguments)
         print(text, flush=True)
         texts.append(text)
+        asked += rows
+    texts.append(search_asked.asked_table(asked))
+    print(texts[-1])
+    print(f"all of it: {time.perf_counter() - begin:.0f} s", file=sys.stderr)
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(numbers, indent=1))
     if arguments.write:
-        write("".join(texts))
+        write(texts[-1] + "".join(texts[:-1]))
 
 
 if __name__ == "__main__":

@@ -42,16 +42,13 @@ def verdict_table(found, optuna, tuners, trials):
     for tuner in tuners:
         kind = "random" if tuner == "random" else "tpe_multi"
         counts = dict.fromkeys(MARKS, 0)
-        worse = []
         for name, task in found.items():
             for at in range(1, len(trials)):
                 if name not in optuna:
                     continue
-                said = verdict(task, median_at(task["tuners"][tuner], at, task), optuna[name][kind], at)
-                counts[said] += 1
-                worse += [f"{name} at {trials[at]}"] if said == "worse" else []
-        rows.append([tuner, *(str(count) for count in counts.values()), ", ".join(worse) or "nowhere"])
-    return table(["tuner", "better", "inside", "worse", "worse where"], rows)
+                counts[verdict(task, median_at(task["tuners"][tuner], at, task), optuna[name][kind], at)] += 1
+        rows.append([tuner, *(str(count) for count in counts.values())])
+    return table(["tuner", *counts], rows)
 
 
 def rank_table(found, tuners, trials):
