@@ -77,10 +77,12 @@ def chosen(wanted, known, usual):
 def single(bench, arguments):
     """Whole trainings, one after the other."""
     known, optuna = bench.known, bench.baseline("optuna5", "results")
-    usual = [*(list(optuna) or FUNCTIONS), *(known["tasks"] if arguments.full else [])]
-    usual = [name for name in dict.fromkeys(usual) if not name.startswith(("mf_", "nb201_", "taskset_"))]
-    tasks = chosen(arguments.tasks, known["tasks"], usual)
+    tasks = chosen(arguments.tasks, known["tasks"], list(optuna) or FUNCTIONS)
     tuners = chosen(arguments.tuners, known["tuners"], [name for name in known["tuners"] if arguments.full or name != "grid"])
+    if arguments.tasks:
+        tasks = [name for name in tasks if not name.startswith(("taskset_", "nb201_", "mf_"))]
+    if not tasks:
+        return {}, "", []
     absent = [name for name in optuna if name not in known["tasks"]]
     if absent and arguments.tasks is None:
         print(f"recorded but not here, and so left out: {', '.join(absent)}", file=sys.stderr)
@@ -95,8 +97,8 @@ recorded quartiles (random beside random, all others beside TPE): + better, = in
 """
     if optuna:
         text += search_tables.verdict_table(found, optuna, tuners, TRIALS) + "\n"
-    text += f"""Mean rank and mean regret over {len(found)} tasks and all seeds. Regret: 0 is the best there is, 1 what half of the
-configurations reach, of hpolib in the logarithm.
+    text += f"""Mean rank and mean regret over {len(found)} tasks and all seeds. Regret: 0 is the best there is, 1 what half of
+the configurations reach, of hpolib in the logarithm.
 
 {search_tables.rank_table(found, tuners, TRIALS)}
 """
@@ -118,7 +120,8 @@ def curves(bench, arguments):
     known = bench.known
     usual = [name for name in known["tasks"] if name.startswith(("taskset_", "nb201_"))] + INSTANCES + ["mf_hartmann6"]
     usual += [name for name in known["tasks"] if arguments.full and name.startswith("mf_hartmann6_")]
-    tasks = [name for name in chosen(arguments.tasks, known["tasks"], usual) if name in usual or arguments.full]
+    tasks = chosen(arguments.tasks, known["tasks"], usual)
+    tasks = [name for name in tasks if name.startswith(("taskset_", "nb201_", "yahpo_lcbench_", "mf_"))]
     if not tasks:
         return {}, "", []
     named = [] if arguments.tuners is None else chosen(arguments.tuners, known["tuners"], [])
@@ -196,7 +199,7 @@ def write(text):
 
 def parse():
     parser = argparse.ArgumentParser(prog="tools/bench search", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all tasks, tuners and schedulers, more seeds, and memory")
+    parser.add_argument("--full", action="store_true", help="more seeds, all tuners, schedulers and functions, and memory")
     parser.add_argument("--tuners", help="names, with commas between them (all but grid)")
     parser.add_argument("--tasks", help="names, with commas between them; 'nasbench*': all that begin so (those with a baseline)")
     parser.add_argument("--parts", default=",".join(PARTS), help="single (whole trainings), curves (pausing ones), cost (all)")

@@ -8,7 +8,7 @@
 
 #include <cmath>
 #include <iostream>
-#include <memory>
+#include <optional>
 #include <unistd.h>
 
 namespace espalier::bench {
@@ -34,11 +34,25 @@ const std::function<Task()>& find(const Tasks& tasks, const std::string& name) {
   fail("E0304", fmt::format("no task is called '{}'", name), near.empty() ? "" : fmt::format("did you mean '{}'?", near));
 }
 
+/// Tasks whose files cannot be used are left out with a message.
 std::vector<Task> make_tasks(const Options& options, const Tasks& tasks) {
   for (const std::string& name : options.tasks) find(tasks, name);
-  std::vector<Task> out(options.tasks.size());
-  const auto make = [&](size_t i) { out[i] = find(tasks, options.tasks[i])(); };
-  run_jobs(out.size(), options.threads, make, progress("tasks", out.size()));
+  std::vector<std::optional<Task>> made(options.tasks.size());
+  std::vector<std::string> problems(made.size());
+  const auto make = [&](size_t i) {
+    try {
+      made[i] = find(tasks, options.tasks[i])();
+    } catch (const std::exception& error) {
+      problems[i] = fmt::format("left out '{}': {}\n", options.tasks[i], error.what());
+    }
+  };
+  run_jobs(made.size(), options.threads, make, progress("tasks", made.size()));
+  std::vector<Task> out;
+  for (size_t i = 0; i < made.size(); ++i) {
+    std::cerr << problems[i];
+    if (made[i]) out.push_back(std::move(*made[i]));
+  }
+  require(!out.empty(), "E2001", "there is no task to search");
   return out;
 }
 

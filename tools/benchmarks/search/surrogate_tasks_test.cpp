@@ -13,8 +13,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A surrogate without blocks whose accuracy is the sigmoid of: 1 (booster "tree") or 2 ("#na#"), plus eta, plus 10 times
-/// the fraction, which is a fidelity.
+/// A surrogate without blocks whose accuracy is the sigmoid of: 1 (booster "tree") or 5 ("line"), plus eta, plus 10 times the
+/// size of the training, which is a fidelity.
 struct Folder {
   fs::path path = fs::temp_directory_path() / "espalier_bench_surrogate_tasks_test";
   Folder() {
@@ -27,20 +27,20 @@ struct Folder {
   ~Folder() { fs::remove_all(path); }
 
   static Json header() {
-    const Json tensors = {{"emb0", {2, 1}, 0}, {"emb1", {3, 1}, 2}, {"first.w", {1, 4}, 5}, {"first.b", {1}, 9},
-                          {"last_norm.weight", {1}, 10},
-                          {"last_norm.bias", {1}, 11}, {"last_norm.running_mean", {1}, 12}, {"last_norm.running_var", {1}, 13},
-                          {"head.w", {1, 1}, 14}, {"head.b", {1}, 15}};
-    const Json hyperparameters = {
-        {{"name", "eta"}, {"type", "uniform_float"}, {"log", true}, {"lower", 0.1}, {"upper", 1.0}},
-        {{"name", "booster"}, {"type", "categorical"}, {"choices", {"tree", "line"}}},
-        {{"name", "task_id"}, {"type", "categorical"}, {"choices", {"12"}}},
-        {{"name", "trainsize"}, {"type", "uniform_float"}, {"log", false}, {"lower", 0.0}, {"upper", 0.5}}};
-    const Json conditions = {{{"child", "eta"}, {"parent", "booster"}, {"type", "EQ"}, {"value", "tree"}}};
-    return {{"tensors", tensors}, {"cat_order", {0, 1}}, {"pre", Json::array()}, {"post", {{0, {{"mul", 100.0}}}}}, {"bn_eps", 0.0},
-            {"blocks", 0}, {"cat", {"task_id", "booster"}}, {"cont", {"eta", "trainsize"}}, {"out", {"acc"}},
-            {"encoding", {{"task_id", {{"#na#", 0}, {"12", 1}}}, {"booster", {{"#na#", 0}, {"tree", 1}, {"line", 2}}}}},
-            {"config_space", {{"hyperparameters", hyperparameters}, {"conditions", conditions}}}};
+    return Json::parse(R"({
+      "tensors": [["emb0", [2, 1], 0], ["emb1", [3, 1], 2], ["first.w", [1, 4], 5], ["first.b", [1], 9],
+                  ["last_norm.weight", [1], 10], ["last_norm.bias", [1], 11], ["last_norm.running_mean", [1], 12],
+                  ["last_norm.running_var", [1], 13], ["head.w", [1, 1], 14], ["head.b", [1], 15]],
+      "cat_order": [0, 1], "pre": [], "post": [[0, [["mul", 100.0]]]], "bn_eps": 0.0, "blocks": 0,
+      "cat": ["task_id", "booster"], "cont": ["eta", "trainsize"], "out": ["acc"],
+      "encoding": {"task_id": {"#na#": 0, "12": 1}, "booster": {"#na#": 0, "tree": 1, "line": 2}},
+      "config_space": {
+        "hyperparameters": [
+          {"name": "eta", "type": "uniform_float", "log": true, "lower": 0.1, "upper": 1.0},
+          {"name": "booster", "type": "categorical", "choices": ["tree", "line"]},
+          {"name": "task_id", "type": "categorical", "choices": ["12"]},
+          {"name": "trainsize", "type": "uniform_float", "log": false, "lower": 0.0, "upper": 0.5}],
+        "conditions": [{"child": "eta", "parent": "booster", "type": "EQ", "value": "tree"}]}})");
   }
 };
 
