@@ -167,7 +167,8 @@ def cost(bench, arguments):
         found["store"] = bench.ask("store", tuner=through, checkpoint=checkpoints, folder=folder)
         found["optuna_store"] = search_optuna.store_times(optuna, folder, checkpoints) if optuna else {}
         if arguments.full:
-            found["memory"] = bench.ask("memory", tuner="random", checkpoint=[1000, 5000, 10000], folder=folder)
+            quick = min(found["proposals"], key=lambda tuner: found["proposals"][tuner]["1000"])
+            found["memory"] = bench.ask("memory", tuner=quick, checkpoint=[1000, 5000, 10000], folder=folder)[quick]
     found["optuna_proposals"] = theirs
     text = f"""### Cost
 
@@ -177,8 +178,7 @@ Milliseconds on this machine ({processor()}), ten hyperparameters.
 {search_tables.store_table(found["store"], found["optuna_store"], version, checkpoints)}
 """
     if arguments.full:
-        sizes = found["memory"]["random"]
-        said = ", ".join(f"{size:.0f} MiB after {n} trials" for n, size in sizes.items())
+        said = ", ".join(f"{size:.0f} MiB after {n} trials" for n, size in found["memory"].items())
         text += f"Resident memory of a study through the store: {said}.\n\n"
     return found, text, search_asked.cost_rows(found)
 

@@ -97,7 +97,7 @@ def cost_rows(found):
         rows.append(row("a trial with tpe through our SQLite store: 20 times faster than Optuna's", f"{ratio:.0f} times",
                         ratio >= 20))
     if "memory" in found:
-        sizes = found["memory"]["random"]
+        sizes = found["memory"]
         first, last = list(sizes.items())[0], list(sizes.items())[-1]
         grown = 1024 * (last[1] - first[1]) / (int(last[0]) - int(first[0]))
         rows.append(row("memory of a 10,000-trial study is flat",
