@@ -1,0 +1,158 @@
+#include "gp.h"
+
+#include "../drawing.h"
+#include "evidence.h"
+#include "gp_fit.h"
+#include "gp_search.h"
+#include "power_transform.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace espalier::tuners {
+
+namespace {
+
+using Row = Eigen::RowVectorXd;
+
+constexpr size_t kMostObserved = 300;   // the cost of the model grows with the cube
+constexpr size_t kMostFitted = 100;     // observations that its parameters are fitted to
+constexpr int kMostEvaluations = 30;    // of the fit
+constexpr size_t kWide = 512;           // candidates from anywhere
+constexpr size_t kNear = 256;           // and near the best
+constexpr size_t kIncumbents = 3;
+
+/// At most `most` observations: the better half of them the best, the others the most recent.
+std::vector<Observation> thin(const std::vector<Observation>& seen, size_t most) {
+  if (seen.size() <= most) return seen;
+  std::vector<size_t> order(seen.size());
+  for (size_t k = 0; k < order.size(); ++k) order[k] = k;
+  std::ranges::stable_sort(order, {}, [&](size_t k) { return seen[k].objective; });
+  std::set<size_t> kept(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(most / 2));
+  for (size_t k = seen.size(); kept.size() < most; --k) kept.insert(k - 1);
+  std::vector<Observation> out;
+  for (const size_t k : kept) out.push_back(seen[k]);
+  return out;
+}
+
+Points encode(const Encoding& encoding, const std::vector<const Settings*>& settings) {
+  const std::vector<double> rows = encoding.encode(settings);
+  using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  return Eigen::Map<const RowMajor>(rows.data(), std::ssize(settings), static_cast<Eigen::Index>(encoding.size()));
+}
+
+Points encode(const Encoding& encoding, const std::vector<Observation>& seen) {
+  std::vector<const Settings*> settings;
+  for (const Observation& observation : seen) settings.push_back(observation.settings);
+  return encode(encoding, settings);
+}
+
+Eigen::VectorXd targets_of(const PowerTransform& transform, const std::vector<Observation>& seen) {
+  Eigen::VectorXd out(std::ssize(seen));
+  for (size_t k = 0; k < seen.size(); ++k) out(static_cast<Eigen::Index>(k)) = transform(seen[k].objective);
+  return out;
+}
+
+PowerTransform transform_of(const std::vector<Observation>& seen) {
+  std::vector<double> objectives;
+  for (const Observation& observation : seen) objectives.push_back(observation.objective);
+  return PowerTransform(objectives);
+}
+
+Metric metric_of(const Encoding& encoding) {
+  Metric out;
+  for (const AxisScale& scale : encoding.scales()) out.push_back(scale.categorical ? Distance::hamming : Distance::squared);
+  return out;
+}
+
+KernelParameters parameters_for(const Metric& metric, const Points& points, const Eigen::VectorXd& targets) {
+  const KernelParameters start{.weights = Eigen::VectorXd::Ones(std::ssize(metric)), .signal = 1.0, .noise = 1.0};
+  return fit_kernel(KernelPosterior(metric, points, targets), start, kMostEvaluations);
+}
+
+/// The best observations, best first, with the coordinates of inactive axes from the best observation that has them, else
+/// from the first configuration.
+Points incumbents_of(const Space& space, const Encoding& encoding, std::vector<Observation> seen) {
+  std::ranges::stable_sort(seen, {}, &Observation::objective);
+  const Points points = encode(encoding, seen);
+  Points out = points.topRows(std::min<Eigen::Index>(points.rows(), kIncumbents));
+  for (Eigen::Index axis = 0; axis < points.cols(); ++axis) {
+    double otherwise = encoding[static_cast<size_t>(axis)].encode(space.axes[static_cast<size_t>(axis)].first);
+    for (Eigen::Index k = points.rows(); k-- > 0;)
+      if (points(k, axis) != kInactive) otherwise = points(k, axis);
+    for (Eigen::Index k = 0; k < out.rows(); ++k)
+      if (out(k, axis) == kInactive) out(k, axis) = otherwise;
+  }
+  return out;
+}
+
+double uniform_coordinate(const AxisScale& scale, double u) {
+  return scale.categorical ? std::floor(u * static_cast<double>(scale.levels)) : u;
+}
+
+/// One axis at least moved: a category drawn anew, another coordinate by a normal step of a scale from .3 down to .003, cut
+/// at the ends of its axis.
+Row neighbour(const Encoding& encoding, Row row, Random& random) {
+  const auto axes = static_cast<double>(encoding.size());
+  const auto sure = static_cast<size_t>(random.below(std::ssize(encoding.scales())));
+  const double scale = 0.3 * std::pow(10.0, -2.0 * random.uniform());
+  for (size_t axis = 0; axis < encoding.size(); ++axis) {
+    double& coordinate = row(static_cast<Eigen::Index>(axis));
+    if (axis != sure && random.uniform() * axes >= 1.0) continue;
+    if (encoding[axis].categorical) coordinate = uniform_coordinate(encoding[axis], random.uniform());
+    else coordinate = std::clamp(coordinate + scale * random.normal(), 0.0, 1.0);
+  }
+  return row;
+}
+
+SearchStarts starts_of(const Space& space, const Encoding& encoding, const std::vector<Observation>& seen, Random& random) {
+  SearchStarts out{.candidates = Points(kWide + kNear, std::ssize(encoding.scales())), .incumbents = incumbents_of(space, encoding, seen)};
+  for (size_t k = 0; k < kWide; ++k)
+    for (size_t axis = 0; axis < encoding.size(); ++axis)
+      out.candidates(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(axis)) = uniform_coordinate(encoding[axis], random.uniform());
+  for (size_t k = 0; k < kNear; ++k)
+    out.candidates.row(static_cast<Eigen::Index>(kWide + k)) =
+        neighbour(encoding, out.incumbents.row(static_cast<Eigen::Index>(k) % out.incumbents.rows()), random);
+  return out;
+}
+
+std::optional<Proposal> start_up(const Space& space, const History& history, Random& random, const Feasible& feasible) {
+  const std::optional<Settings> settings = draw_new(space, history, random, feasible);
+  if (!settings) return std::nullopt;
+  return Proposal{.settings = *settings, .reason = "GP: drawn at random, too few trials to learn from"};
+}
+
+}  // namespace
+
+std::optional<Proposal> propose_gp(const GpOptions& options, const Space& space, const History& history, Random& random, const Feasible& feasible) {
+  const Evidence evidence = evidence_of(history, static_cast<size_t>(options.startup));
+  if (std::ssize(evidence.seen) < std::max<int64_t>(options.startup, 1)) return start_up(space, history, random, feasible);
+
+  const Encoding encoding(space);
+  const std::vector<Observation> seen = thin(evidence.seen, kMostObserved), fitted = thin(seen, kMostFitted);
+  const PowerTransform transform = transform_of(seen);
+  const Metric metric = metric_of(encoding);
+  const KernelParameters parameters = parameters_for(metric, encode(encoding, fitted), targets_of(transform, fitted));
+  GpModel model(metric, encode(encoding, seen), targets_of(transform, seen), parameters);
+  model.believe(encode(encoding, evidence.pending));
+  const double best = model.least_mean();
+
+  const std::set<std::string> tried = tried_keys(history);
+  const auto settings_of = [&](const Row& row) { return encoding.decode({row.data(), static_cast<size_t>(row.size())}); };
+  const auto acceptable = [&](const Row& row) {
+    const Settings settings = settings_of(row);
+    return !tried.contains(canonical_key(settings)) && feasible(settings);
+  };
+  const std::optional<Found> found =
+      maximise_improvement(encoding, model, best, starts_of(space, encoding, seen, random), acceptable, random);
+  if (!found) return start_up(space, history, random, feasible);
+  const double gain = transform.inverse(best) - transform.inverse(best - std::exp(found->value));
+  return Proposal{.settings = settings_of(found->row), .reason = fmt::format("GP: expected improvement {:.3g}, from {} trials", gain, seen.size())};
+}
+
+}  // namespace espalier::tuners
