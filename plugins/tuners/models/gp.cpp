@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
@@ -52,16 +53,10 @@ Points encode(const Encoding& encoding, const std::vector<Observation>& seen) {
   return encode(encoding, settings);
 }
 
-Eigen::VectorXd targets_of(const PowerTransform& transform, const std::vector<Observation>& seen) {
-  Eigen::VectorXd out(std::ssize(seen));
-  for (size_t k = 0; k < seen.size(); ++k) out(static_cast<Eigen::Index>(k)) = transform(seen[k].objective);
+std::vector<double> objectives_of(const std::vector<Observation>& seen) {
+  std::vector<double> out;
+  for (const Observation& observation : seen) out.push_back(observation.objective);
   return out;
-}
-
-PowerTransform transform_of(const std::vector<Observation>& seen) {
-  std::vector<double> objectives;
-  for (const Observation& observation : seen) objectives.push_back(observation.objective);
-  return PowerTransform(objectives);
 }
 
 Metric metric_of(const Encoding& encoding) {
@@ -70,9 +65,37 @@ Metric metric_of(const Encoding& encoding) {
   return out;
 }
 
-KernelParameters parameters_for(const Metric& metric, const Points& points, const Eigen::VectorXd& targets) {
-  const KernelParameters start{.weights = Eigen::VectorXd::Ones(std::ssize(metric)), .signal = 1.0, .noise = 1.0};
-  return fit_kernel(KernelPosterior(metric, points, targets), start, kMostEvaluations);
+Eigen::VectorXd transformed(const PowerTransform& transform, const std::vector<Observation>& seen) {
+  Eigen::VectorXd out(std::ssize(seen));
+  for (size_t k = 0; k < seen.size(); ++k) out(static_cast<Eigen::Index>(k)) = transform(seen[k].objective);
+  return out;
+}
+
+/// How objectives become targets, and the kernel of these.
+struct Lesson {
+  PowerTransform transform;
+  KernelParameters parameters;
+};
+
+/// The power that makes objectives normal is not always the one that makes the function smooth. Of it, of none, and of half
+/// way, the one under which the process explains the objectives best (warped Gaussian processes, Snelson et al. 2003).
+Lesson learn(const Metric& metric, const Encoding& encoding, const std::vector<Observation>& seen) {
+  const std::vector<Observation> fitted = thin(seen, kMostFitted);
+  const std::vector<double> objectives = objectives_of(seen);
+  const Points points = encode(encoding, fitted);
+  const PowerTransform normal(objectives);
+  Lesson out{.transform = normal, .parameters = {.weights = Eigen::VectorXd::Ones(points.cols()), .signal = 1.0, .noise = 1.0}};
+  double most = -std::numeric_limits<double>::infinity();
+  KernelParameters start = out.parameters;
+  for (const double power : {normal.power(), 0.5 * (normal.power() + 1.0), 1.0}) {
+    const PowerTransform transform(objectives, power);
+    const KernelPosterior posterior(metric, points, transformed(transform, fitted));
+    start = fit_kernel(posterior, start, kMostEvaluations);
+    double value = posterior(to_variables(start), nullptr);
+    for (const Observation& observation : fitted) value += transform.log_slope(observation.objective);
+    if (value > most) most = value, out = {.transform = transform, .parameters = start};
+  }
+  return out;
 }
 
 /// The best observations, best first, with the coordinates of inactive axes from the best observation that has them, else
@@ -134,11 +157,10 @@ std::optional<Proposal> propose_gp(const GpOptions& options, const Space& space,
   if (std::ssize(evidence.seen) < std::max<int64_t>(options.startup, 1)) return start_up(space, history, random, feasible);
 
   const Encoding encoding(space);
-  const std::vector<Observation> seen = thin(evidence.seen, kMostObserved), fitted = thin(seen, kMostFitted);
-  const PowerTransform transform = transform_of(seen);
+  const std::vector<Observation> seen = thin(evidence.seen, kMostObserved);
   const Metric metric = metric_of(encoding);
-  const KernelParameters parameters = parameters_for(metric, encode(encoding, fitted), targets_of(transform, fitted));
-  GpModel model(metric, encode(encoding, seen), targets_of(transform, seen), parameters);
+  const auto [transform, parameters] = learn(metric, encoding, seen);
+  GpModel model(metric, encode(encoding, seen), transformed(transform, seen), parameters);
   model.believe(encode(encoding, evidence.pending));
   const double best = model.least_mean();
 

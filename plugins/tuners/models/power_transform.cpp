@@ -65,8 +65,16 @@ double quantile(const std::vector<double>& sorted, double q) {
 
 }  // namespace
 
-PowerTransform::PowerTransform(std::span<const double> objectives) {
+PowerTransform::PowerTransform(std::span<const double> objectives) : PowerTransform(objectives, 1.0) {
   constexpr double kMostPower = 2.0;
+  std::vector<double> xs;
+  for (const double objective : objectives) xs.push_back(scaled(objective));
+  if (std::ranges::max(xs) == std::ranges::min(xs)) return;
+  const double power = argmax([&](double p) { return log_likelihood(xs, p); }, -kMostPower, kMostPower);
+  *this = PowerTransform(objectives, power);
+}
+
+PowerTransform::PowerTransform(std::span<const double> objectives, double power) : power_(power) {
   std::vector<double> xs(objectives.begin(), objectives.end());
   std::ranges::sort(xs);
   positive_ = xs.front() > 0.0;
@@ -74,29 +82,36 @@ PowerTransform::PowerTransform(std::span<const double> objectives) {
   const double whole = xs.back() - xs.front();
   centre_ = positive_ ? 0.0 : quantile(xs, 0.5);
   scale_ = spread > 0.0 ? spread : whole > 0.0 ? whole : 1.0;
-  // The likelihood of a power: how narrow the powers are, but for the change of measure.
-  double sum_of_logs = 0.0;
-  for (double& x : xs) {
-    x = (x - centre_) / scale_;
-    sum_of_logs += positive_ ? std::log(x) : std::copysign(std::log1p(std::abs(x)), x);
-  }
-  std::vector<double> powers(xs.size());
-  const auto raise_all = [&](double power) {
-    std::ranges::transform(xs, powers.begin(), [&](double x) { return positive_ ? box_cox(x, power) : yeo_johnson(x, power); });
-    return moments(powers);
-  };
-  const auto likelihood = [&](double power) {
-    return -0.5 * static_cast<double>(xs.size()) * std::log(raise_all(power).variance) + (power - 1.0) * sum_of_logs;
-  };
-  if (whole > 0.0) power_ = argmax(likelihood, -kMostPower, kMostPower);
-  const Moments last = raise_all(power_);
-  mean_ = last.mean;
-  deviation_ = last.variance > 0.0 ? std::sqrt(last.variance) : 1.0;
+  for (double& x : xs) x = raise(scaled(x), power_);
+  const Moments powers = moments(xs);
+  mean_ = powers.mean;
+  deviation_ = powers.variance > 0.0 ? std::sqrt(powers.variance) : 1.0;
 }
 
-double PowerTransform::raise(double x) const { return positive_ ? box_cox(x, power_) : yeo_johnson(x, power_); }
+double PowerTransform::raise(double scaled, double power) const { return positive_ ? box_cox(scaled, power) : yeo_johnson(scaled, power); }
 
-double PowerTransform::operator()(double objective) const { return (raise((objective - centre_) / scale_) - mean_) / deviation_; }
+double PowerTransform::size(double scaled) const {
+  return positive_ ? std::log(scaled) : std::copysign(std::log1p(std::abs(scaled)), scaled);
+}
+
+double PowerTransform::log_likelihood(const std::vector<double>& scaled, double power) const {
+  std::vector<double> powers;
+  double sum_of_sizes = 0.0;
+  for (const double x : scaled) {
+    powers.push_back(raise(x, power));
+    sum_of_sizes += size(x);
+  }
+  const double variance = moments(powers).variance;
+  // A power under which all are one number, or too large for one, is no choice.
+  if (!(variance > 0.0) || !std::isfinite(variance)) return -HUGE_VAL;
+  return -0.5 * static_cast<double>(scaled.size()) * std::log(variance) + (power - 1.0) * sum_of_sizes;
+}
+
+double PowerTransform::operator()(double objective) const { return (raise(scaled(objective), power_) - mean_) / deviation_; }
+
+double PowerTransform::log_slope(double objective) const {
+  return (power_ - 1.0) * size(scaled(objective)) - std::log(deviation_ * scale_);
+}
 
 double PowerTransform::inverse(double value) const {
   const double raised = value * deviation_ + mean_;
