@@ -144,6 +144,10 @@ SearchStarts starts_of(const Space& space, const Encoding& encoding, const std::
   return out;
 }
 
+size_t startup_of(const GpOptions& options, const Space& space) {
+  return options.startup > 0 ? static_cast<size_t>(options.startup) : std::min<size_t>(space.axes.size() + 1, 10);
+}
+
 std::optional<Proposal> start_up(const Space& space, const History& history, Random& random, const Feasible& feasible) {
   const std::optional<Settings> settings = draw_new(space, history, random, feasible);
   if (!settings) return std::nullopt;
@@ -153,8 +157,9 @@ std::optional<Proposal> start_up(const Space& space, const History& history, Ran
 }  // namespace
 
 std::optional<Proposal> propose_gp(const GpOptions& options, const Space& space, const History& history, Random& random, const Feasible& feasible) {
-  const Evidence evidence = evidence_of(history, static_cast<size_t>(options.startup));
-  if (std::ssize(evidence.seen) < std::max<int64_t>(options.startup, 1)) return start_up(space, history, random, feasible);
+  const size_t enough = startup_of(options, space);
+  const Evidence evidence = evidence_of(history, enough);
+  if (evidence.seen.size() < enough) return start_up(space, history, random, feasible);
 
   const Encoding encoding(space);
   const std::vector<Observation> seen = thin(evidence.seen, kMostObserved);

@@ -8,7 +8,8 @@
 namespace espalier::tuners {
 
 struct GpOptions {
-  int64_t startup = 10;  ///< trials before the model says anything (Optuna's number)
+  /// Trials before the model says anything. 0: one more than the axes (HEBO's number), at most 10 (Optuna's).
+  int64_t startup = 0;
 };
 
 /// Gaussian process with log expected improvement (Optuna's GP sampler for the priors, HEBO for the transform of the
