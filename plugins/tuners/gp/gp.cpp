@@ -11,7 +11,8 @@ struct GpTuner {
 
   using Params = tuners::GpOptions;
   static Schema<Params> schema() {
-    return {{"startup", &Params::startup, legal(0, 1000), "trials before the model says anything; 0: one more than the axes, at most 10"}};
+    return {{"startup", &Params::startup, legal(0, 1000),
+             "trials before the model says anything; 0: one more than there are hyperparameters, at most 10"}};
   }
 
   static std::optional<Proposal> propose(const Params& p, const Space& space, const History& history, Random& random,

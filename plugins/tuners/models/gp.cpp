@@ -21,12 +21,12 @@ namespace {
 
 using Row = Eigen::RowVectorXd;
 
-constexpr size_t kMostObserved = 300;   // the cost of the model grows with the cube
-constexpr size_t kMostFitted = 100;     // observations that its parameters are fitted to
-constexpr int kMostEvaluations = 30;    // of the fit
-constexpr size_t kWide = 512;           // candidates from anywhere
-constexpr size_t kNear = 256;           // and near the best
-constexpr size_t kIncumbents = 3;
+constexpr size_t kMostObserved = 300;    // the cost of the model grows with the cube
+constexpr size_t kMostFitted = 100;      // observations that its parameters are fitted to
+constexpr int kMostEvaluations = 30;     // of the fit
+constexpr Eigen::Index kWide = 512;      // candidates from anywhere; four times as many found nothing better
+constexpr Eigen::Index kNear = 256;      // and near the best
+constexpr Eigen::Index kIncumbents = 3;
 
 /// At most `most` observations: the better half of them the best, the others the most recent.
 std::vector<Observation> thin(const std::vector<Observation>& seen, size_t most) {
@@ -103,7 +103,7 @@ Lesson learn(const Metric& metric, const Encoding& encoding, const std::vector<O
 Points incumbents_of(const Space& space, const Encoding& encoding, std::vector<Observation> seen) {
   std::ranges::stable_sort(seen, {}, &Observation::objective);
   const Points points = encode(encoding, seen);
-  Points out = points.topRows(std::min<Eigen::Index>(points.rows(), kIncumbents));
+  Points out = points.topRows(std::min(points.rows(), kIncumbents));
   for (Eigen::Index axis = 0; axis < points.cols(); ++axis) {
     double otherwise = encoding[static_cast<size_t>(axis)].encode(space.axes[static_cast<size_t>(axis)].first);
     for (Eigen::Index k = points.rows(); k-- > 0;)
@@ -134,13 +134,13 @@ Row neighbour(const Encoding& encoding, Row row, Random& random) {
 }
 
 SearchStarts starts_of(const Space& space, const Encoding& encoding, const std::vector<Observation>& seen, Random& random) {
-  SearchStarts out{.candidates = Points(kWide + kNear, std::ssize(encoding.scales())), .incumbents = incumbents_of(space, encoding, seen)};
-  for (size_t k = 0; k < kWide; ++k)
-    for (size_t axis = 0; axis < encoding.size(); ++axis)
-      out.candidates(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(axis)) = uniform_coordinate(encoding[axis], random.uniform());
-  for (size_t k = 0; k < kNear; ++k)
-    out.candidates.row(static_cast<Eigen::Index>(kWide + k)) =
-        neighbour(encoding, out.incumbents.row(static_cast<Eigen::Index>(k) % out.incumbents.rows()), random);
+  SearchStarts out{.candidates = Points(kWide + kNear, std::ssize(encoding.scales())),
+                   .incumbents = incumbents_of(space, encoding, seen)};
+  for (Eigen::Index k = 0; k < kWide; ++k)
+    for (Eigen::Index axis = 0; axis < out.candidates.cols(); ++axis)
+      out.candidates(k, axis) = uniform_coordinate(encoding[static_cast<size_t>(axis)], random.uniform());
+  for (Eigen::Index k = 0; k < kNear; ++k)
+    out.candidates.row(kWide + k) = neighbour(encoding, out.incumbents.row(k % out.incumbents.rows()), random);
   return out;
 }
 
@@ -156,7 +156,8 @@ std::optional<Proposal> start_up(const Space& space, const History& history, Ran
 
 }  // namespace
 
-std::optional<Proposal> propose_gp(const GpOptions& options, const Space& space, const History& history, Random& random, const Feasible& feasible) {
+std::optional<Proposal> propose_gp(const GpOptions& options, const Space& space, const History& history, Random& random,
+                                   const Feasible& feasible) {
   const size_t enough = startup_of(options, space);
   const Evidence evidence = evidence_of(history, enough);
   if (evidence.seen.size() < enough) return start_up(space, history, random, feasible);
@@ -179,7 +180,8 @@ std::optional<Proposal> propose_gp(const GpOptions& options, const Space& space,
       maximise_improvement(encoding, model, best, starts_of(space, encoding, seen, random), acceptable, random);
   if (!found) return start_up(space, history, random, feasible);
   const double gain = transform.inverse(best) - transform.inverse(best - std::exp(found->value));
-  return Proposal{.settings = settings_of(found->row), .reason = fmt::format("GP: expected improvement {:.3g}, from {} trials", gain, seen.size())};
+  return Proposal{.settings = settings_of(found->row),
+                  .reason = fmt::format("GP: expected improvement {:.3g}, from {} trials", gain, seen.size())};
 }
 
 }  // namespace espalier::tuners

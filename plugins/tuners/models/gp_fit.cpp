@@ -25,7 +25,8 @@ void invert_triangle(Eigen::Ref<Eigen::MatrixXd> l) {
   invert_triangle(l.topLeftCorner(half, half));
   invert_triangle(l.bottomRightCorner(n - half, n - half));
   const Eigen::MatrixXd right = l.bottomLeftCorner(n - half, half) * l.topLeftCorner(half, half).triangularView<Eigen::Lower>();
-  l.bottomLeftCorner(n - half, half).noalias() = -(l.bottomRightCorner(n - half, n - half).triangularView<Eigen::Lower>() * right);
+  const auto corner = l.bottomRightCorner(n - half, n - half).triangularView<Eigen::Lower>();
+  l.bottomLeftCorner(n - half, half).noalias() = -(corner * right);
 }
 
 /// (L L^T)^-1 from L, both triangles.
@@ -44,7 +45,8 @@ KernelPosterior::KernelPosterior(const Metric& metric, const Points& points, con
   const Eigen::Index n = points.rows();
   distances_.resize(n * (n - 1) / 2, points.cols());
   for (Eigen::Index axis = 0; axis < points.cols(); ++axis) {
-    const Eigen::ArrayXXd all = axis_distances(metric[static_cast<size_t>(axis)], points.col(axis).array(), points.col(axis).array());
+    const auto column = points.col(axis).array();
+    const Eigen::ArrayXXd all = axis_distances(metric[static_cast<size_t>(axis)], column, column);
     for (Eigen::Index k = 1, pair = 0; k < n; pair += k++) distances_.col(axis).segment(pair, k) = all.col(k).head(k);
   }
 }
@@ -56,13 +58,13 @@ double KernelPosterior::operator()(const Eigen::VectorXd& variables, Eigen::Vect
   const Matern correlation = matern(squared);
   Eigen::MatrixXd covariance(n, n);
   covariance.diagonal().setConstant(p.signal + p.noise);
-  for (Eigen::Index k = 1, pair = 0; k < n; pair += k++) covariance.row(k).head(k) = p.signal * correlation.value.col(0).segment(pair, k);
+  for (Eigen::Index k = 1, pair = 0; k < n; pair += k++)
+    covariance.row(k).head(k) = p.signal * correlation.value.col(0).segment(pair, k);
   const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(covariance);
   if (factor.info() != Eigen::Success) return -std::numeric_limits<double>::infinity();
 
   const Eigen::VectorXd weighted = factor.solve(targets_);
   const double log_likelihood = -0.5 * targets_.dot(weighted) - covariance.diagonal().array().log().sum();
-  // Priors by Optuna, algorithms' constants: see the header.
   const double log_prior = -0.1 * (p.weights.array().inverse() + p.weights.array()).sum() + std::log(p.signal) - p.signal +
                            0.1 * std::log(p.noise) - 30.0 * p.noise;
   if (gradient == nullptr) return log_likelihood + log_prior;
@@ -74,8 +76,9 @@ double KernelPosterior::operator()(const Eigen::VectorXd& variables, Eigen::Vect
     slope.segment(pair, k) = weighted(k) * weighted.head(k).array() - inverse.col(k).head(k).array();
   const double trace = 0.5 * (weighted.squaredNorm() - inverse.trace());
   gradient->resize(axes + 2);
-  gradient->head(axes) = (distances_.transpose() * (p.signal * slope * correlation.slope.col(0)).matrix()).cwiseProduct(p.weights) +
-                         0.1 * (p.weights.cwiseInverse() - p.weights);
+  const Eigen::VectorXd by_distance = (p.signal * slope * correlation.slope.col(0)).matrix();
+  gradient->head(axes) =
+      (distances_.transpose() * by_distance).cwiseProduct(p.weights) + 0.1 * (p.weights.cwiseInverse() - p.weights);
   (*gradient)(axes) = p.signal * ((slope * correlation.value.col(0)).sum() + trace) + 1.0 - p.signal;
   (*gradient)(axes + 1) = (p.noise - kLeastNoise) * (trace + 0.1 / p.noise - 30.0);
   return log_likelihood + log_prior;
@@ -89,7 +92,9 @@ Eigen::VectorXd to_variables(const KernelParameters& parameters) {
 
 KernelParameters to_parameters(const Eigen::VectorXd& variables) {
   const Eigen::Index axes = variables.size() - 2;
-  return {.weights = variables.head(axes).array().exp(), .signal = std::exp(variables(axes)), .noise = kLeastNoise + std::exp(variables(axes + 1))};
+  return {.weights = variables.head(axes).array().exp(),
+          .signal = std::exp(variables(axes)),
+          .noise = kLeastNoise + std::exp(variables(axes + 1))};
 }
 
 KernelParameters fit_kernel(const KernelPosterior& posterior, const KernelParameters& start, int most) {

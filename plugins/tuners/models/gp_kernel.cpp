@@ -4,7 +4,8 @@
 
 namespace espalier::tuners {
 
-Eigen::ArrayXXd axis_distances(Distance distance, const Eigen::Ref<const Eigen::ArrayXd>& a, const Eigen::Ref<const Eigen::ArrayXd>& b) {
+Eigen::ArrayXXd axis_distances(Distance distance, const Eigen::Ref<const Eigen::ArrayXd>& a,
+                               const Eigen::Ref<const Eigen::ArrayXd>& b) {
   Eigen::ArrayXXd out(a.size(), b.size());
   for (Eigen::Index k = 0; k < b.size(); ++k) {
     const double to = b(k);
@@ -29,6 +30,10 @@ Eigen::ArrayXXd scaled_distances(const Metric& metric, const Eigen::VectorXd& we
   for (Eigen::Index axis = 0; axis < weights.size(); ++axis)
     out += weights(axis) * axis_distances(metric[static_cast<size_t>(axis)], a.col(axis).array(), b.col(axis).array());
   return out;
+}
+
+Eigen::MatrixXd covariance(const Metric& metric, const KernelParameters& parameters, const Points& a, const Points& b) {
+  return parameters.signal * matern(scaled_distances(metric, parameters.weights, a, b)).value;
 }
 
 }  // namespace espalier::tuners

@@ -23,7 +23,8 @@ struct KernelParameters {
 };
 
 /// Of every coordinate of `a` (rows) to every one of `b` (columns), all of one axis.
-Eigen::ArrayXXd axis_distances(Distance distance, const Eigen::Ref<const Eigen::ArrayXd>& a, const Eigen::Ref<const Eigen::ArrayXd>& b);
+Eigen::ArrayXXd axis_distances(Distance distance, const Eigen::Ref<const Eigen::ArrayXd>& a,
+                               const Eigen::Ref<const Eigen::ArrayXd>& b);
 
 /// Matern 5/2 (Rasmussen and Williams 2006, eq. 4.17) of squared scaled distances.
 struct Matern {
@@ -34,5 +35,7 @@ Matern matern(const Eigen::ArrayXXd& squared);
 
 /// Sum over the axes of weight times distance; rows of `a` by rows of `b`.
 Eigen::ArrayXXd scaled_distances(const Metric& metric, const Eigen::VectorXd& weights, const Points& a, const Points& b);
+/// Of the function at rows of `a` and rows of `b`, without noise.
+Eigen::MatrixXd covariance(const Metric& metric, const KernelParameters& parameters, const Points& a, const Points& b);
 
 }  // namespace espalier::tuners

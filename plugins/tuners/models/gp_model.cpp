@@ -23,9 +23,9 @@ double log_expected_improvement(double mean, double variance, double best) {
 
 GpModel::GpModel(Metric metric, const Points& points, const Eigen::VectorXd& targets, KernelParameters parameters)
     : metric_(std::move(metric)), parameters_(std::move(parameters)), points_(points) {
-  const Eigen::MatrixXd covariance = parameters_.signal * matern(scaled_distances(metric_, parameters_.weights, points_, points_)).value;
+  const Eigen::MatrixXd exact = covariance(metric_, parameters_, points_, points_);
   for (;; parameters_.noise *= 10.0) {
-    Eigen::MatrixXd noisy = covariance;
+    Eigen::MatrixXd noisy = exact;
     noisy.diagonal().array() += parameters_.noise;
     const Eigen::LLT<Eigen::MatrixXd> factor(noisy);
     if (factor.info() != Eigen::Success) continue;
@@ -38,8 +38,8 @@ GpModel::GpModel(Metric metric, const Points& points, const Eigen::VectorXd& tar
 void GpModel::believe(const Points& pending) {
   const Eigen::Index n = points_.rows(), m = pending.rows();
   if (m == 0) return;
-  const Eigen::MatrixXd across = parameters_.signal * matern(scaled_distances(metric_, parameters_.weights, points_, pending)).value;
-  Eigen::MatrixXd among = parameters_.signal * matern(scaled_distances(metric_, parameters_.weights, pending, pending)).value;
+  const Eigen::MatrixXd across = covariance(metric_, parameters_, points_, pending);
+  Eigen::MatrixXd among = covariance(metric_, parameters_, pending, pending);
   const Eigen::MatrixXd below = factor_.triangularView<Eigen::Lower>().solve(across);
   among.noalias() -= below.transpose() * below;
   // Two pending points may be as good as one: a little more noise keeps the factor real.
@@ -59,17 +59,17 @@ void GpModel::believe(const Points& pending) {
 }
 
 double GpModel::least_mean() const {
-  return (parameters_.signal * matern(scaled_distances(metric_, parameters_.weights, points_, points_)).value.matrix() * weighted_).minCoeff();
+  return (covariance(metric_, parameters_, points_, points_) * weighted_).minCoeff();
 }
 
 Belief GpModel::predict(const Eigen::RowVectorXd& point) const {
-  const Eigen::VectorXd across = parameters_.signal * matern(scaled_distances(metric_, parameters_.weights, points_, point)).value.matrix();
+  const Eigen::VectorXd across = covariance(metric_, parameters_, points_, point);
   const double known = factor_.triangularView<Eigen::Lower>().solve(across).squaredNorm();
   return {.mean = across.dot(weighted_), .variance = std::max(parameters_.signal - known, 0.0)};
 }
 
 Eigen::VectorXd GpModel::log_improvements(const Points& points, double best) const {
-  const Eigen::MatrixXd across = parameters_.signal * matern(scaled_distances(metric_, parameters_.weights, points_, points)).value;
+  const Eigen::MatrixXd across = covariance(metric_, parameters_, points_, points);
   const Eigen::VectorXd means = across.transpose() * weighted_;
   const Eigen::VectorXd known = factor_.triangularView<Eigen::Lower>().solve(across).colwise().squaredNorm();
   Eigen::VectorXd out(points.rows());
@@ -91,11 +91,13 @@ Improvement GpModel::log_improvement_at(const Eigen::RowVectorXd& point, double 
   // By each covariance: through the mean, and through the variance, whose slope is -2 times K^-1 k.
   const double by_mean = -h.slope / deviation;
   const double by_variance = (1.0 - h.slope * z) / (2.0 * deviation * deviation);
-  const Eigen::ArrayXd by_distance = parameters_.signal * kernel.slope.col(0) * (by_mean * weighted_ - 2.0 * by_variance * solved).array();
+  const Eigen::ArrayXd by_covariance = by_mean * weighted_ - 2.0 * by_variance * solved;
+  const Eigen::ArrayXd by_distance = parameters_.signal * kernel.slope.col(0) * by_covariance;
   for (Eigen::Index axis = 0; axis < point.size(); ++axis) {
     if (metric_[static_cast<size_t>(axis)] == Distance::hamming || point(axis) == kInactive) continue;
     const auto column = points_.col(axis).array();
-    out.gradient(axis) = 2.0 * parameters_.weights(axis) * (by_distance * (column == kInactive).select(0.0, point(axis) - column)).sum();
+    const Eigen::ArrayXd apart = (column == kInactive).select(0.0, point(axis) - column);
+    out.gradient(axis) = 2.0 * parameters_.weights(axis) * (by_distance * apart).sum();
   }
   return out;
 }

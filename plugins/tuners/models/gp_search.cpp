@@ -22,6 +22,14 @@ bool slides(const AxisScale& scale) { return !scale.categorical && (scale.levels
 
 std::span<const double> span_of(const Row& row) { return {row.data(), static_cast<size_t>(row.size())}; }
 
+/// Indices from the greatest value on, of equal ones the first first.
+std::vector<Eigen::Index> descending(const Eigen::VectorXd& values) {
+  std::vector<Eigen::Index> out(static_cast<size_t>(values.size()));
+  std::iota(out.begin(), out.end(), 0);
+  std::ranges::stable_sort(out, std::greater<>(), [&](Eigen::Index k) { return values(k); });
+  return out;
+}
+
 /// Where a climb stands: coordinates of every axis, and what they are worth (kNever: not acceptable).
 struct Place {
   Row full;
@@ -65,10 +73,9 @@ class Climb {
     Points rows(std::ssize(others), place.full.size());
     for (size_t k = 0; k < others.size(); ++k) rows.row(static_cast<Eigen::Index>(k)) = canonical_row(encoding_, others[k]);
     const Eigen::VectorXd values = model_.log_improvements(rows, best_);
-    std::vector<Eigen::Index> order(others.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::ranges::sort(order, [&](Eigen::Index a, Eigen::Index b) { return values(a) > values(b) || (values(a) == values(b) && a < b); });
-    return std::ranges::any_of(order, [&](Eigen::Index k) { return accept(place, others[static_cast<size_t>(k)], values(k)); });
+    return std::ranges::any_of(descending(values), [&](Eigen::Index k) {
+      return accept(place, others[static_cast<size_t>(k)], values(k));
+    });
   }
 
   /// Along the gradient, in units of the length scales.
@@ -110,7 +117,8 @@ bool Climb::slide(Place& place) const {
     if (improvement.value > slide.value) slide.value = improvement.value, slide.top = slide.row;
     return improvement.value;
   };
-  const std::unique_ptr<nlopt_opt_s, decltype(&nlopt_destroy)> optimizer(nlopt_create(NLOPT_LD_LBFGS, static_cast<unsigned>(at.size())), &nlopt_destroy);
+  const auto count = static_cast<unsigned>(at.size());
+  const std::unique_ptr<nlopt_opt_s, decltype(&nlopt_destroy)> optimizer(nlopt_create(NLOPT_LD_LBFGS, count), &nlopt_destroy);
   nlopt_set_max_objective(optimizer.get(), evaluate, &s);
   nlopt_set_lower_bounds(optimizer.get(), low.data());
   nlopt_set_upper_bounds(optimizer.get(), high.data());
@@ -126,12 +134,10 @@ bool Climb::slide(Place& place) const {
 
 /// Places to climb from: the best acceptable candidate, others with a probability of their expected improvement, and the
 /// incumbents.
-std::vector<Place> choose_places(const Encoding& encoding, const Eigen::VectorXd& values, const SearchStarts& starts, const Acceptable& acceptable,
-                                 Random& random) {
+std::vector<Place> choose_places(const Encoding& encoding, const Eigen::VectorXd& values, const SearchStarts& starts,
+                                 const Acceptable& acceptable, Random& random) {
   constexpr size_t kMostDrawn = 3;
-  std::vector<Eigen::Index> order(static_cast<size_t>(values.size()));
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::sort(order, [&](Eigen::Index a, Eigen::Index b) { return values(a) > values(b) || (values(a) == values(b) && a < b); });
+  std::vector<Eigen::Index> order = descending(values);
   std::vector<Place> out;
   const auto take = [&](Eigen::Index k) {
     const bool good = std::isfinite(values(k)) && acceptable(canonical_row(encoding, starts.candidates.row(k)));
@@ -143,9 +149,10 @@ std::vector<Place> choose_places(const Encoding& encoding, const Eigen::VectorXd
   order.erase(order.begin(), first + 1);
   for (size_t drawn = 0; drawn < kMostDrawn && !order.empty(); ++drawn) {
     double total = 0.0;
-    for (const Eigen::Index k : order) total += std::exp(values(k) - out.front().value);
+    const auto weight = [&](Eigen::Index k) { return std::exp(values(k) - out.front().value); };
+    for (const Eigen::Index k : order) total += weight(k);
     double left = random.uniform() * total;
-    const auto pick = std::ranges::find_if(order, [&](Eigen::Index k) { return (left -= std::exp(values(k) - out.front().value)) < 0.0; });
+    const auto pick = std::ranges::find_if(order, [&](Eigen::Index k) { return (left -= weight(k)) < 0.0; });
     if (pick == order.end()) break;
     take(*pick);
     order.erase(pick);

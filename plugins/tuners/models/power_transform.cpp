@@ -11,7 +11,9 @@ namespace {
 
 constexpr double kLeastPower = 1e-9;  // nearer to 0 the power is the logarithm
 
-double box_cox(double x, double power) { return std::abs(power) < kLeastPower ? std::log(x) : std::expm1(power * std::log(x)) / power; }
+double box_cox(double x, double power) {
+  return std::abs(power) < kLeastPower ? std::log(x) : std::expm1(power * std::log(x)) / power;
+}
 
 double yeo_johnson(double x, double power) { return x >= 0.0 ? box_cox(x + 1.0, power) : -box_cox(1.0 - x, 2.0 - power); }
 
@@ -88,7 +90,9 @@ PowerTransform::PowerTransform(std::span<const double> objectives, double power)
   deviation_ = powers.variance > 0.0 ? std::sqrt(powers.variance) : 1.0;
 }
 
-double PowerTransform::raise(double scaled, double power) const { return positive_ ? box_cox(scaled, power) : yeo_johnson(scaled, power); }
+double PowerTransform::raise(double scaled, double power) const {
+  return positive_ ? box_cox(scaled, power) : yeo_johnson(scaled, power);
+}
 
 double PowerTransform::size(double scaled) const {
   return positive_ ? std::log(scaled) : std::copysign(std::log1p(std::abs(scaled)), scaled);
