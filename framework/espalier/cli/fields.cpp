@@ -22,7 +22,7 @@ constexpr std::array<std::pair<const char*, Kind>, 10> kPlain{{{"trial", Kind::n
                                                               {"objective", Kind::objective},
                                                               {"number", Kind::number}}};
 
-void collect(const Json& value, const std::string& path, std::map<std::string, Json>& out) {
+void collect(const Json& value, const std::string& path, std::map<std::string, Json>& out, bool may_choose = true) {
   if (!value.is_object()) {
     if (!value.is_null()) out[path] = value;
     return;
@@ -34,8 +34,8 @@ void collect(const Json& value, const std::string& path, std::map<std::string, J
     for (const auto& [name, below] : tune->items()) collect(below, path + "." + name, out);
     return;
   }
-  // A choice is a map of one name: {sgd: {...}}.
-  if (value.size() == 1 && value.begin()->is_object()) out[path] = value.begin().key();
+  // A choice is a map of one name: {sgd: {...}}. A node's block is no choice: `block` says which one it is.
+  if (may_choose && value.size() == 1 && value.begin()->is_object() && !value.begin()->contains("tune")) out[path] = value.begin().key();
   for (const auto& [key, below] : value.items()) collect(below, path.empty() ? key : path + "." + key, out);
 }
 
@@ -78,7 +78,8 @@ std::map<std::string, Json> fixed_settings(const Json& resolved) {
     // Nodes are called without `graph.`; what `search` says below its tuner is no setting of a trial, but may differ.
     if (section != "graph") collect(value, section, out);
     else
-      for (const auto& [node, below] : value.items()) collect(below, node, out);
+      for (const auto& [node, parts] : value.items())
+        for (const auto& [key, below] : parts.items()) collect(below, node + "." + key, out, false);
   }
   return out;
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace espalier::cli {
 
@@ -38,10 +39,13 @@ std::string importance_text(const Importance& found, const std::string& metric, 
   if (found.trials == 0) return "no trial has a score yet\n";
   Table table{.headers = {"setting", "share", "by chance", "best trials have", "trials"}};
   if (bars) table.headers.insert(table.headers.begin() + 2, "");
+  std::vector<std::string> names;
+  for (const AxisImportance& axis : found.axes) names.push_back(axis.name);
+  const std::map<std::string, std::string> shortened = short_names(names);
   bool some_unjudged = false;
   for (const AxisImportance& axis : found.axes) {
     some_unjudged = some_unjudged || !axis.judged;
-    std::vector<std::string> row = {axis.name, axis.judged ? fmt::format("{:.0f} %", 100.0 * axis.share) : "-", axis.judged ? chance(axis) : "-",
+    std::vector<std::string> row = {shortened.at(axis.name), axis.judged ? fmt::format("{:.0f} %", 100.0 * axis.share) : "-", axis.judged ? chance(axis) : "-",
                                     axis.judged ? favoured(axis) : "-", std::to_string(axis.trials)};
     if (bars) row.insert(row.begin() + 2, bar(axis.share));
     table.rows.push_back(std::move(row));
@@ -57,7 +61,7 @@ namespace {
 
 int show_importance(const Call& call) {
   const Opened study = open_study(call, call.words.empty() ? "latest" : call.words[0]);
-  const Importance found = importance(*study.store, study.store->trials(), study.objective.metric, study.objective.maximize);
+  const Importance found = importance(study.store->trials(), study.objective.maximize);
   if (call.json()) {
     Json out = to_json(found);
     out["study"] = study.place.folder.string();

@@ -67,6 +67,18 @@ void sort_by(const Field& field, bool descending, const Fields& fields, const st
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return precedes(keys[a], keys[b], descending); });
 }
 
+/// The words that trials have for values: what a bare name in an expression may mean.
+std::set<std::string> words_of(const std::vector<TrialRecord>& trials) {
+  std::set<std::string> words;
+  for (const TrialRecord& trial : trials) {
+    words.insert(to_string(trial.state));
+    if (!trial.cause.empty()) words.insert(trial.cause);
+    for (const auto& [name, value] : trial.settings)
+      if (value.is_string()) words.insert(value.get<std::string>());
+  }
+  return words;
+}
+
 Expression parse(const std::string& where) {
   try {
     return parse_expression(where);
@@ -84,10 +96,11 @@ Selected select(const Selection& selection, const Fields& fields, const std::vec
   if (!selection.where.empty()) {
     const Expression expression = parse(selection.where);
     const std::vector<std::string> texts = possible_texts(expression);
+    const std::set<std::string> words = words_of(trials);
     std::map<std::string, Field> named;
     for (const std::string& name : names(expression)) {
       const bool may_be_text = std::ranges::find(texts, name) != texts.end() && name.find('.') == std::string::npos;
-      if (may_be_text && !fields.find(name)) continue;
+      if (may_be_text && (words.contains(name) || !fields.find(name))) continue;
       named[name] = find_field(name, fields, "--where", selection.where, place_of(expression, name));
       out.asked.push_back(named[name]);
     }
@@ -110,13 +123,7 @@ Selected select(const Selection& selection, const Fields& fields, const std::vec
 }
 
 std::string why_nothing(const std::string& where, const Fields& fields, const std::vector<TrialRecord>& trials) {
-  std::set<std::string> words;
-  for (const TrialRecord& trial : trials) {
-    words.insert(to_string(trial.state));
-    if (!trial.cause.empty()) words.insert(trial.cause);
-    for (const auto& [name, value] : trial.settings)
-      if (value.is_string()) words.insert(value.get<std::string>());
-  }
+  const std::set<std::string> words = words_of(trials);
   for (const std::string& text : possible_texts(parse_expression(where))) {
     if (words.contains(text) || fields.find(text)) continue;
     const std::string near = nearest(text, {words.begin(), words.end()});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace espalier {
@@ -132,21 +133,21 @@ Importance importance(const std::vector<Observation>& observations) {
   return out;
 }
 
-std::vector<Observation> comparable(const History& history) {
-  const double end = std::numeric_limits<double>::infinity();
-  std::vector<double> reached;
+std::vector<Observation> ranked(const History& history) {
+  const auto key = [](const Result& result) {
+    const bool complete = result.state == TrialState::complete;
+    return std::pair(complete ? -std::numeric_limits<double>::infinity() : -result.fidelity, *result.objective);
+  };
+  std::vector<const Result*> order;
   for (const Result& result : history) {
-    if (result.state == TrialState::complete && result.objective) reached.push_back(end);
-    else if (!result.curve.empty()) reached.push_back(result.curve.back().fidelity);
+    const bool stands = result.state == TrialState::complete || result.state == TrialState::paused || result.state == TrialState::pruned;
+    if (stands && result.objective && std::isfinite(*result.objective)) order.push_back(&result);
   }
-  if (reached.empty()) return {};
-  std::ranges::sort(reached, std::greater());
-  const double fidelity = reached[(reached.size() - 1) / 2];
+  std::ranges::stable_sort(order, {}, [&](const Result* result) { return key(*result); });
   std::vector<Observation> out;
-  for (const Result& result : history) {
-    const bool ended = result.state == TrialState::complete;
-    const std::optional<double> objective = fidelity == end ? (ended ? result.objective : std::nullopt) : objective_at(result, fidelity);
-    if (objective) out.push_back({result.settings, *objective});
+  for (size_t i = 0; i < order.size(); ++i) {
+    const bool ties = i > 0 && key(*order[i]) == key(*order[i - 1]);
+    out.push_back({order[i]->settings, ties ? out.back().objective : static_cast<double>(i)});
   }
   return out;
 }

@@ -41,8 +41,9 @@ struct Importance {
 /// what two settings do only together is not seen. Observations without a finite objective are left out.
 Importance importance(const std::vector<Observation>& observations);
 
-/// Trials at the greatest fidelity that half of those with an objective have reached: what a scheduler stopped early is
-/// compared with the others as they were then.
-std::vector<Observation> comparable(const History& history);
+/// Trials by their place, 0 for the best: first those that are complete, then those that a scheduler stopped, the longer
+/// trained before the shorter ones, as it took those for worse; among equals by objective. Without those that failed, run or
+/// have no objective.
+std::vector<Observation> ranked(const History& history);
 
 }  // namespace espalier

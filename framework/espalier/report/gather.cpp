@@ -175,7 +175,7 @@ Json gather(const fs::path& study) {
   for (const TrialRecord& trial : trials) out["trials"].push_back(trial_of(*store, trial));
   out["attempts"] = attempts_of(study);
   out["decisions"] = decisions_of(*store);
-  out["importance"] = to_json(importance(*store, trials, objective.value("metric", ""), objective.value("maximize", true)));
+  out["importance"] = to_json(importance(trials, objective.value("maximize", true)));
   Json network = read_json(study / "best" / "network.json");
   if (network.is_null() && document.contains("network")) network = document["network"];
   out["network"] = network_of(network);

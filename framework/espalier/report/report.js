@@ -246,8 +246,8 @@
 
   head();
   scores();
-  leaderboard();
   searchSections({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, better, best});
+  leaderboard();
   curves();
   samples();
   const of = (list, head) => (list || []).filter((entry) => entry.head === head);
