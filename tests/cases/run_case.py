@@ -56,7 +56,9 @@ def run(program, case):
             path = pathlib.Path(folder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body.encode("utf-8", "surrogateescape"))
-        environment = {**os.environ, "PATH": f"{pathlib.Path(program).parent}:{os.environ['PATH']}", "NO_COLOR": "1",
+        # Beside the programs stand those that tests need, as made_study, which makes a study to look at.
+        build = pathlib.Path(program).parent
+        environment = {**os.environ, "PATH": f"{build}:{build.parent / 'tests'}:{os.environ['PATH']}", "NO_COLOR": "1",
                        "ESPALIER_CACHE": f"{folder}/.cache", "HOME": folder, "CHECK_JSON": f"{sys.executable} -m json.tool"}
         done = subprocess.run(["bash", "-c", case["command"]], cwd=folder, env=environment, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=120)

@@ -15,9 +15,10 @@ ARROWS = {
     "store": set(),
     "pipeline": {"spec", "registry", "network", "data"},
     "study": {"pipeline", "spec", "registry", "network", "data", "store"},
-    "report": {"store", "network", "data"},
+    "importance": {"store"},
+    "report": {"store", "network", "data", "importance"},
     "engine": {"network", "data"},
-    "cli": {"study", "pipeline", "report", "spec", "registry", "network", "data", "store"},
+    "cli": {"study", "pipeline", "report", "importance", "spec", "registry", "network", "data", "store"},
     "testing": {"registry", "network", "data", "pipeline"},
 }
 TORCH = re.compile(r"^(torch|ATen|c10)/")

@@ -63,6 +63,10 @@ TEST_CASE("a report holds every trial, its curve and the cause of a failure") {
   CHECK(document["trials"][0]["curve"][0]["metrics"]["val_accuracy"] == 0.81);
   CHECK(document["trials"][1]["cause"] == "nan");
   CHECK(document["scores"]["baseline"]["accuracy"] == 0.5);
+  REQUIRE(document["attempts"].size() == 2);
+  CHECK(document["attempts"][1]["outcome"] == "failed");
+  CHECK(document["decisions"][0]["objective"] == 0.81);
+  CHECK(document["importance"]["trials"] == 1);
   CHECK(document["about"] == "Two trials.");
   CHECK(document["confusions"][0]["matrix"][0][1] == 1);
 }

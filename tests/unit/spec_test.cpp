@@ -99,3 +99,20 @@ TEST_CASE("expressions that make no sense are refused") {
   for (const char* text : {"", "age >", "1 < age < 3", "age = 3", "sin(age)", "(age", "age in 3", "10m < 2GiB", "90 < 2m", "name == 'b"})
     CHECK_THROWS_AS(parse_expression(text), Error);
 }
+
+TEST_CASE("a mistake of kinds says where it stands") {
+  const Lookup row = [](const std::string& name) { return name == "name" ? Json("b") : Json(20); };
+  for (const auto& [text, column] : {std::pair{"age > 2 and name > 3", 18}, {"age > 2 and name", 13}, {"1 + name > 2", 3}, {"not name", 5}}) {
+    INFO(text);
+    try {
+      holds(parse_expression(text), row);
+      FAIL("it was taken");
+    } catch (const Error& error) {
+      CHECK(error.problems()[0].code == "E0702");
+      CHECK(error.problems()[0].where.column == column);
+      CHECK(error.problems()[0].where.text == text);
+    }
+  }
+  CHECK(place_of(parse_expression("'age' == name and age > 3"), "age") == 18);
+  CHECK(place_of(parse_expression("age > 3"), "size") == 7);
+}

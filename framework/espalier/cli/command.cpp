@@ -3,6 +3,7 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace espalier::cli {
@@ -61,13 +62,32 @@ const std::string& Call::word(size_t index, const std::string& what) const {
   return words[index];
 }
 
+namespace {
+
+/// A value may begin with '-' ("--sort -seconds"): it is joined to its option, so that it is not taken for one.
+std::vector<std::string> with_values_joined(const Verb& verb, const std::vector<std::string>& arguments) {
+  std::vector<std::string> out;
+  const std::vector<Flag> flags = all_flags(verb);
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const auto flag = std::ranges::find_if(flags, [&](const Flag& one) {
+      return !one.value.empty() && (arguments[i] == "--" + one.name || (one.letter != '\0' && arguments[i] == std::string("-") + one.letter));
+    });
+    const bool dashed = i + 1 < arguments.size() && arguments[i + 1].size() > 1 && arguments[i + 1][0] == '-' && arguments[i + 1][1] != '-';
+    if (flag != flags.end() && dashed) out.push_back("--" + flag->name + "=" + arguments[++i]);
+    else out.push_back(arguments[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
 Call parse_call(const Verb& verb, const std::vector<std::string>& arguments) {
   namespace style = options::command_line_style;
   const options::options_description known = describe(verb);
   Call call;
   try {
     // No guessing: a shortened name that works today would mean something else tomorrow.
-    const auto parsed = options::command_line_parser(arguments)
+    const auto parsed = options::command_line_parser(with_values_joined(verb, arguments))
                             .options(known)
                             .style(style::default_style & ~style::allow_guessing)
                             .allow_unregistered()

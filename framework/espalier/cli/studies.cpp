@@ -1,5 +1,6 @@
 #include "espalier/cli/studies.h"
 
+#include "espalier/cli/trial_table.h"
 #include "espalier/network/metrics.h"
 #include "espalier/pipeline/names.h"
 #include "espalier/random.h"
@@ -74,42 +75,11 @@ Objective objective_of(const Store& store) {
 }
 
 Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objective) {
-  std::map<std::string, std::set<std::string>> seen;
-  for (const TrialRecord& trial : trials)
-    for (const auto& [name, value] : trial.settings) seen[name].insert(value.dump());
-  std::vector<std::string> varying;
-  for (const auto& [name, values] : seen) {
-    const bool everywhere = std::all_of(trials.begin(), trials.end(), [&name = name](const auto& t) { return t.settings.count(name) != 0; });
-    if (values.size() > 1 || !everywhere) varying.push_back(name);
-  }
   std::vector<TrialRecord> sorted = trials;
   const double worst = std::numeric_limits<double>::infinity();
   const auto rank = [&](const TrialRecord& t) { return t.objective ? (objective.maximize ? -*t.objective : *t.objective) : worst; };
   std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-
-  Table table;
-  table.headers = {"trial"};
-  const std::map<std::string, std::string> shortened = short_names(varying);
-  for (const std::string& name : varying) table.headers.push_back(shortened.at(name));
-  table.optional_begin = 1, table.optional_end = 1 + varying.size();
-  for (const std::string& name : {std::string("epochs"), objective.metric.empty() ? "score" : objective.metric,
-                                  std::string("seconds"), std::string("state")})
-    table.headers.push_back(name);
-  for (const TrialRecord& trial : sorted) {
-    std::vector<std::string> row = {std::to_string(trial.number)};
-    for (const std::string& name : varying) {
-      const auto found = trial.settings.find(name);
-      row.push_back(found == trial.settings.end() ? "-" : format_value(found->second));
-    }
-    row.push_back(format_number(trial.epochs));
-    const auto spread = trial.scores.find(kSpread);
-    row.push_back(!trial.objective ? "-" : format_score(*trial.objective) +
-                                               (spread == trial.scores.end() ? "" : " ± " + format_score(spread->second)));
-    row.push_back(fmt::format("{:.1f}", trial.seconds));
-    row.push_back(to_string(trial.state) + (trial.cause.empty() ? "" : ": " + trial.cause));
-    table.rows.push_back(std::move(row));
-  }
-  return table;
+  return trial_table(sorted, objective);
 }
 
 Json to_json(const TrialRecord& trial) {

@@ -1,9 +1,10 @@
 # Puts the page's template, style and script into the library: a report needs no file of the installation but the charting
 # library, which is a package of its own.
 set(report_folder "${CMAKE_CURRENT_SOURCE_DIR}/espalier/report")
-foreach(part html css js)
-  file(READ "${report_folder}/report.${part}" report_${part})
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${report_folder}/report.${part}")
+foreach(part report.html report.css report.js search.js)
+  string(REPLACE "." "_" variable "${part}")
+  file(READ "${report_folder}/${part}" ${variable})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${report_folder}/${part}")
 endforeach()
 set(report_page "${CMAKE_CURRENT_BINARY_DIR}/report_page.cpp")
 file(CONFIGURE OUTPUT "${report_page}" @ONLY CONTENT [[
@@ -13,7 +14,7 @@ namespace espalier::report {
 
 const char* const kPageHtml = R"espalier(@report_html@)espalier";
 const char* const kPageStyle = R"espalier(@report_css@)espalier";
-const char* const kPageScript = R"espalier(@report_js@)espalier";
+const char* const kPageScript = R"espalier(@search_js@)espalier" R"espalier(@report_js@)espalier";
 
 }  // namespace espalier::report
 ]])

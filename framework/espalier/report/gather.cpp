@@ -1,8 +1,10 @@
 #include "espalier/report/gather.h"
 
 #include "espalier/error.h"
+#include "espalier/importance/from_store.h"
 #include "espalier/network/analysis.h"
 #include "espalier/report/samples.h"
+#include "espalier/store/attempts.h"
 #include "espalier/store/store.h"
 
 #include <fmt/format.h>
@@ -38,6 +40,24 @@ Json trial_of(const Store& store, const TrialRecord& trial) {
           {"objective", trial.objective ? Json(*trial.objective) : Json()}, {"epochs", trial.epochs},
           {"seconds", trial.seconds}, {"started", trial.started}, {"ended", trial.ended}, {"attempts", trial.attempts},
           {"curve", std::move(curve)}, {"parts", std::move(parts)}};
+}
+
+/// Who ran what when.
+Json attempts_of(const fs::path& study) {
+  Json out = Json::array();
+  for (const AttemptRecord& one : attempts(study))
+    out.push_back({{"trial", one.trial}, {"part", one.part}, {"owner", one.owner}, {"started", one.started}, {"ended", one.ended},
+                   {"outcome", one.outcome}});
+  return out;
+}
+
+/// What the scheduler decided, and what came of it.
+Json decisions_of(const Store& store) {
+  Json out = Json::array();
+  for (const Decision& one : store.decisions())
+    out.push_back({{"trial", one.trial}, {"until", one.until}, {"reason", one.reason}, {"ended", one.ended >= 0}, {"state", to_string(one.state)},
+                   {"epochs", one.epochs}, {"objective", one.objective ? Json(*one.objective) : Json()}});
+  return out;
 }
 
 /// {"metric", "maximize"} as the study keeps it, else from a trial document.
@@ -153,6 +173,9 @@ Json gather(const fs::path& study) {
               {"seed", seed_of("\n" + resolved)}, {"objective", objective}, {"pipeline", pipeline}, {"resolved", resolved},
               {"lock", lock}, {"where", where_it_ran(document, lock)}, {"trials", Json::array()}};
   for (const TrialRecord& trial : trials) out["trials"].push_back(trial_of(*store, trial));
+  out["attempts"] = attempts_of(study);
+  out["decisions"] = decisions_of(*store);
+  out["importance"] = to_json(importance(trials, objective.value("maximize", true)));
   Json network = read_json(study / "best" / "network.json");
   if (network.is_null() && document.contains("network")) network = document["network"];
   out["network"] = network_of(network);

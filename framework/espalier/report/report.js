@@ -246,6 +246,7 @@
 
   head();
   scores();
+  searchSections({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, better, best});
   leaderboard();
   curves();
   samples();

@@ -19,6 +19,7 @@ struct Term {
   std::string name = {};
   Json value = {};
   Kind kind = Kind::plain;
+  size_t at = 0;   ///< of its first sign in the text; of what joins two terms, its own
 };
 
 namespace {
@@ -33,8 +34,8 @@ struct Token {
   Kind kind = Kind::plain;
 };
 
-[[noreturn]] void refuse(const std::string& message, size_t at, const std::string& text) {
-  throw Error(Problem{.code = "E0701", .message = message,
+[[noreturn]] void refuse(const std::string& message, size_t at, const std::string& text, const std::string& code = "E0701") {
+  throw Error(Problem{.code = code, .message = message,
                       .where = {.file = "", .line = 0, .column = static_cast<int>(at) + 1, .length = 1, .text = text}});
 }
 
@@ -142,25 +143,28 @@ class ExpressionParser {
   void close(const std::string& sign) {
     if (!take_sign(sign)) unexpected("'" + sign + "'");
   }
-  static Node make(Op op, std::vector<Node> parts) { return std::make_shared<Term>(Term{.op = op, .parts = std::move(parts)}); }
+  static Node make(Op op, std::vector<Node> parts, size_t at) {
+    return std::make_shared<Term>(Term{.op = op, .parts = std::move(parts), .at = at});
+  }
 
   Node either() {
     if (++depth_ > kDeepest) refuse("the expression is nested too deeply", peek().at, text_);
     Node left = both();
-    while (take_word("or")) left = make(Op::logical_or, {left, both()});
+    for (size_t at = peek().at; take_word("or"); at = peek().at) left = make(Op::logical_or, {left, both()}, at);
     --depth_;
     return left;
   }
   Node both() {
     Node left = negated();
-    while (take_word("and")) left = make(Op::logical_and, {left, negated()});
+    for (size_t at = peek().at; take_word("and"); at = peek().at) left = make(Op::logical_and, {left, negated()}, at);
     return left;
   }
   Node negated() {
+    const size_t at = peek().at;
     bool flip = false;
     while (take_word("not")) flip = !flip;
     Node inner = test();
-    return flip ? make(Op::logical_not, {inner}) : inner;
+    return flip ? make(Op::logical_not, {inner}, at) : inner;
   }
 
   static const std::vector<std::pair<std::string, Op>>& comparisons() {
@@ -171,14 +175,15 @@ class ExpressionParser {
 
   Node test() {
     Node left = sum();
+    const size_t at = peek().at;
     for (const auto& [sign, op] : comparisons()) {
       if (!take_sign(sign)) continue;
-      const size_t at = peek().at;
+      const size_t right_at = peek().at;
       Node right = sum();
-      if (left->op == Op::literal && right->op == Op::literal && left->kind != right->kind) mixed(at);
+      if (left->op == Op::literal && right->op == Op::literal && left->kind != right->kind) mixed(right_at);
       for (const auto& [next, ignored] : comparisons())
         if (is_sign(next)) refuse("comparisons cannot be chained; join two with 'and'", peek().at, text_);
-      return make(op, {left, right});
+      return make(op, {left, right}, at);
     }
     if (!take_word("in")) return left;
     if (!take_sign("[")) unexpected("'['");
@@ -186,38 +191,41 @@ class ExpressionParser {
     do parts.push_back(factor());
     while (take_sign(","));
     close("]");
-    return make(Op::in, std::move(parts));
+    return make(Op::in, std::move(parts), at);
   }
   [[noreturn]] void mixed(size_t at) const { refuse("'" + text_ + "' compares values of different kinds", at, text_); }
 
   Node sum() {
     Node left = product();
     for (;;) {
-      if (take_sign("+")) left = make(Op::add, {left, product()});
-      else if (take_sign("-")) left = make(Op::subtract, {left, product()});
+      const size_t at = peek().at;
+      if (take_sign("+")) left = make(Op::add, {left, product()}, at);
+      else if (take_sign("-")) left = make(Op::subtract, {left, product()}, at);
       else return left;
     }
   }
   Node product() {
     Node left = factor();
     for (;;) {
-      if (take_sign("*")) left = make(Op::multiply, {left, factor()});
-      else if (take_sign("/")) left = make(Op::divide, {left, factor()});
+      const size_t at = peek().at;
+      if (take_sign("*")) left = make(Op::multiply, {left, factor()}, at);
+      else if (take_sign("/")) left = make(Op::divide, {left, factor()}, at);
       else return left;
     }
   }
   Node factor() {
+    const size_t at = peek().at;
     bool flip = false;
     while (take_sign("-")) flip = !flip;
     Node inner = atom();
-    return flip ? make(Op::negate, {inner}) : inner;
+    return flip ? make(Op::negate, {inner}, at) : inner;
   }
 
   Node atom() {
     const Token token = peek();
     if (token.is == Token::Is::number || token.is == Token::Is::text) {
       ++at_;
-      return std::make_shared<Term>(Term{.op = Op::literal, .value = token.value, .kind = token.kind});
+      return std::make_shared<Term>(Term{.op = Op::literal, .value = token.value, .kind = token.kind, .at = token.at});
     }
     if (take_sign("(")) {
       Node inner = either();
@@ -228,15 +236,15 @@ class ExpressionParser {
       unexpected("a number, a text or a name");
     ++at_;
     if (token.text == "true" || token.text == "false")
-      return std::make_shared<Term>(Term{.op = Op::literal, .value = Json(token.text == "true")});
-    if (!is_sign("(")) return std::make_shared<Term>(Term{.op = Op::name, .name = token.text});
+      return std::make_shared<Term>(Term{.op = Op::literal, .value = Json(token.text == "true"), .at = token.at});
+    if (!is_sign("(")) return std::make_shared<Term>(Term{.op = Op::name, .name = token.text, .at = token.at});
     if (token.text != "missing") refuse("'" + token.text + "' is no function; there is only missing(NAME)", token.at, text_);
     ++at_;
     const Token name = peek();
     if (name.is != Token::Is::name) unexpected("a name");
     ++at_;
     close(")");
-    return std::make_shared<Term>(Term{.op = Op::missing, .name = name.text});
+    return std::make_shared<Term>(Term{.op = Op::missing, .name = name.text, .at = name.at});
   }
 
   const std::string& text_;
@@ -245,7 +253,11 @@ class ExpressionParser {
   int depth_ = 0;
 };
 
-[[noreturn]] void misfit(const std::string& what) { fail("E0702", what); }
+/// Values do not fit; the term that they were computed for says where.
+struct Misfit {
+  std::string message;
+};
+[[noreturn]] void misfit(const std::string& what) { throw Misfit{what}; }
 
 std::string show(const Json& value) { return value.is_string() ? "'" + value.get<std::string>() + "'" : value.dump(); }
 
@@ -268,9 +280,26 @@ bool equal(const Json& a, const Json& b) {
 
 class Evaluator {
  public:
-  explicit Evaluator(const Lookup& value) : value_(value) {}
+  Evaluator(const Lookup& value, const std::string& text) : value_(value), text_(text) {}
 
+  std::optional<bool> truth_of(const Term& term) const {
+    try {
+      return truth(run(term));
+    } catch (const Misfit& found) {
+      refuse(found.message, term.at, text_, "E0702");
+    }
+  }
+
+ private:
   Json run(const Term& term) const {
+    try {
+      return compute(term);
+    } catch (const Misfit& found) {
+      refuse(found.message, term.at, text_, "E0702");
+    }
+  }
+
+  Json compute(const Term& term) const {
     switch (term.op) {
       case Op::literal: return term.value;
       case Op::name: return value_(term.name);
@@ -283,7 +312,7 @@ class Evaluator {
       case Op::logical_and:
       case Op::logical_or: return connect(term);
       case Op::logical_not: {
-        const std::optional<bool> inner = truth(run(*term.parts[0]));
+        const std::optional<bool> inner = truth_of(*term.parts[0]);
         return inner ? Json(!*inner) : Json();
       }
       case Op::in: return member(term);
@@ -291,7 +320,6 @@ class Evaluator {
     }
   }
 
- private:
   static Json arithmetic(const Json& a, const Json& b, Op op) {
     if (a.is_null() || b.is_null()) return {};
     if (!a.is_number() || !b.is_number()) misfit("cannot compute with " + show(a.is_number() ? b : a));
@@ -305,9 +333,9 @@ class Evaluator {
 
   Json connect(const Term& term) const {
     const bool decisive = term.op == Op::logical_or;
-    const std::optional<bool> left = truth(run(*term.parts[0]));
+    const std::optional<bool> left = truth_of(*term.parts[0]);
     if (left == decisive) return Json(decisive);
-    const std::optional<bool> right = truth(run(*term.parts[1]));
+    const std::optional<bool> right = truth_of(*term.parts[1]);
     if (right == decisive) return Json(decisive);
     return left && right ? Json(!decisive) : Json();
   }
@@ -350,7 +378,15 @@ class Evaluator {
   }
 
   const Lookup& value_;
+  const std::string& text_;
 };
+
+size_t find_place(const Term& term, const std::string& name) {
+  if ((term.op == Op::name || term.op == Op::missing) && term.name == name) return term.at;
+  size_t first = std::string::npos;
+  for (const Node& part : term.parts) first = std::min(first, find_place(*part, name));
+  return first;
+}
 
 void collect(const Term& term, bool bare, bool only_bare, std::vector<std::string>& out) {
   const bool named = term.op == Op::name || term.op == Op::missing;
@@ -367,13 +403,17 @@ void collect(const Term& term, bool bare, bool only_bare, std::vector<std::strin
 Expression parse_expression(const std::string& text) { return {text, ExpressionParser(text).run()}; }
 
 std::optional<bool> holds(const Expression& expression, const Lookup& value) {
-  return truth(Evaluator(value).run(*expression.root));
+  return Evaluator(value, expression.text).truth_of(*expression.root);
 }
 
 std::vector<std::string> names(const Expression& expression) {
   std::vector<std::string> out;
   collect(*expression.root, false, false, out);
   return out;
+}
+
+size_t place_of(const Expression& expression, const std::string& name) {
+  return std::min(find_place(*expression.root, name), expression.text.size());
 }
 
 std::vector<std::string> possible_texts(const Expression& expression) {
