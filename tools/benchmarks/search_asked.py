@@ -106,4 +106,4 @@ def cost_rows(found):
 
 
 def asked_table(rows):
-    return "### What is asked, and what was found\n\n" + table(["asked", "found", "met"], rows) + "\n"
+    return "### What is asked, and what was found\n\n" + table(["asked", "found", "met"], rows) + "\n" if rows else ""
