@@ -3,6 +3,11 @@
 #include "espalier/scheduler.h"
 #include "espalier/tuner.h"
 
+// What the sources below include must be read outside of their namespaces.
+#include "../../plugins/tuners/models/evolution.h"
+#include "../../plugins/tuners/models/local_search.h"
+#include "../../plugins/tuners/models/quasi_random.h"
+#include "../../plugins/tuners/models/tpe.h"
 #include "../../plugins/tuners/mutation.h"
 
 #include <cmath>
@@ -25,6 +30,18 @@ namespace greedy_library {
 namespace auto_library {
 #include "../../plugins/tuners/auto/auto.cpp"
 }
+namespace quasi_random_library {
+#include "../../plugins/tuners/quasi_random/quasi_random.cpp"
+}
+namespace tpe_library {
+#include "../../plugins/tuners/tpe/tpe.cpp"
+}
+namespace evolution_library {
+#include "../../plugins/tuners/evolution/evolution.cpp"
+}
+namespace local_search_library {
+#include "../../plugins/tuners/local_search/local_search.cpp"
+}
 namespace none_library {
 #include "../../plugins/schedulers/none/none.cpp"
 }
@@ -40,12 +57,18 @@ const TunerType& tuner(const std::string& name) {
     grid_library::fill(out);
     greedy_library::fill(out);
     auto_library::fill(out);
+    quasi_random_library::fill(out);
+    tpe_library::fill(out);
+    evolution_library::fill(out);
+    local_search_library::fill(out);
     return out;
   }();
   for (const TunerType& type : plugin.tuners)
     if (type.name == name) return type;
   throw std::runtime_error("no tuner " + name);
 }
+
+const std::vector<std::string> kTuners{"random", "grid", "greedy", "auto", "quasi_random", "tpe", "evolution", "local_search"};
 
 /// block: resnet (depth 1..3) or plain; with a rate of two values: (3 + 1) * 2 = 8 configurations.
 Space small_space() {
@@ -91,7 +114,7 @@ bool in_domain(const Space& space, const Settings& settings) {
 }  // namespace
 
 TEST_CASE("every tuner tries each configuration of a small space once and then says nothing") {
-  for (const std::string name : {"random", "grid", "greedy", "auto"}) {
+  for (const std::string& name : kTuners) {
     INFO(name);
     const History history = play(name, small_space(), 100, 7);
     CHECK(history.size() == 8);
@@ -101,7 +124,7 @@ TEST_CASE("every tuner tries each configuration of a small space once and then s
 
 TEST_CASE("every tuner stays in the space and keeps to what is feasible") {
   const auto cheap = [](const Settings& settings) { return settings.at("train.rate") == Json(0.2); };
-  for (const std::string name : {"random", "grid", "greedy", "auto"}) {
+  for (const std::string& name : kTuners) {
     INFO(name);
     const History history = play(name, wide_space(), 30, 3, cheap);
     CHECK(history.size() == 30);
@@ -116,7 +139,8 @@ TEST_CASE("every tuner stays in the space and keeps to what is feasible") {
 }
 
 TEST_CASE("every tuner is pure: the same seed and history give the same proposals, another seed others") {
-  for (const std::string name : {"random", "greedy", "auto"}) {
+  for (const std::string& name : kTuners) {
+    if (name == "grid" || name == "quasi_random") continue;  // the one draws nothing, the other from the seed of the space
     INFO(name);
     CHECK(keys(play(name, wide_space(), 12, 1)) == keys(play(name, wide_space(), 12, 1)));
     CHECK(keys(play(name, wide_space(), 12, 1)) != keys(play(name, wide_space(), 12, 2)));
@@ -181,7 +205,7 @@ TEST_CASE("failed and running trials are never the best, and are never proposed 
                   {.number = 1, .settings = {{"trunk.block", "plain"}, {"train.rate", 0.1}}, .state = TrialState::running}};
   CHECK(tuners::best_result(history) == nullptr);
   for (uint64_t seed = 0; seed < 50; ++seed)
-    for (const std::string name : {"random", "grid", "greedy", "auto"}) {
+    for (const std::string& name : kTuners) {
       Random random(seed);
       const auto proposal = tuner(name).propose(Json::object(), small_space(), history, random, anything);
       CHECK_FALSE(keys(history).contains(canonical_key(proposal->settings)));

@@ -6,6 +6,13 @@
 
 namespace espalier::tuners {
 
+namespace {
+
+/// On a grid that is far finer than any range needs, a coordinate is the same again after decoding and encoding.
+double on_fine_grid(double unit) { return std::ldexp(std::round(std::ldexp(unit, 40)), -40); }
+
+}  // namespace
+
 AxisScale::AxisScale(const Axis& axis) : axis_(&axis) {
   categorical = !axis.choices.empty() && !axis.ordered;
   if (!axis.choices.empty() || axis.step) {
@@ -23,7 +30,7 @@ AxisScale::AxisScale(const Axis& axis) : axis_(&axis) {
 
 double AxisScale::unit(double value) const {
   const double inside = std::clamp(value, axis_->from, axis_->to);
-  return high_ > low_ ? ((axis_->log ? std::log(inside) : inside) - low_) / (high_ - low_) : 0.5;
+  return high_ > low_ ? on_fine_grid(((axis_->log ? std::log(inside) : inside) - low_) / (high_ - low_)) : 0.5;
 }
 
 double AxisScale::from_unit(double unit) const {
@@ -59,7 +66,7 @@ int64_t AxisScale::index(double coordinate) const {
 }
 
 double AxisScale::snap(double coordinate) const {
-  return levels == 0 ? std::clamp(coordinate, 0.0, 1.0) : level(index(coordinate));
+  return levels == 0 ? on_fine_grid(std::clamp(coordinate, 0.0, 1.0)) : level(index(coordinate));
 }
 
 Json AxisScale::decode(double coordinate) const {

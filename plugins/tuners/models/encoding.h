@@ -23,7 +23,8 @@ struct Cell {
 /// One axis in numbers. The coordinate of a category is its index (`levels` for a value that is none of them). Any other
 /// coordinate lies in [0, 1], the logarithm applied: of a range without steps from end to end; the k-th of n ordered
 /// choices, steps or whole numbers owns [k / n, (k + 1) / n] and stands in its middle; a whole number on a logarithmic scale
-/// owns half a unit on both sides. What lies outside of the domain is moved to its nearer end.
+/// owns half a unit on both sides. What lies outside of the domain is moved to its nearer end. Ranges have a resolution of
+/// 2^-40, so that a coordinate survives decoding and encoding.
 class AxisScale {
  public:
   explicit AxisScale(const Axis& axis);

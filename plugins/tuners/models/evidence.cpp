@@ -44,9 +44,10 @@ Evidence evidence_of(const History& history, size_t enough) {
   for (const Result& result : history)
     if (const auto objective = objective_at_level(result, level)) worst = std::max(worst, *objective);
   for (const Result& result : history) {
-    if (const auto objective = objective_at_level(result, level)) out.seen.push_back({&result.settings, *objective});
-    else if (result.state == TrialState::failed && worst > -kEnd) out.seen.push_back({&result.settings, worst});
+    if (const auto objective = objective_at_level(result, level)) out.seen.push_back({&result.settings, *objective, result.number});
+    else if (result.state == TrialState::failed && worst > -kEnd) out.seen.push_back({&result.settings, worst, result.number});
     else if (result.state == TrialState::queued || result.state == TrialState::running) out.pending.push_back(&result.settings);
+    else out.others.push_back(&result.settings);
   }
   return out;
 }

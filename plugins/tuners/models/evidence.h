@@ -11,12 +11,14 @@ namespace espalier::tuners {
 struct Observation {
   const Settings* settings = nullptr;
   double objective = 0.0;
+  int64_t number = 0;  ///< of its trial
 };
 
 /// What a model of the objective learns from. Points into the history that it was made of.
 struct Evidence {
   std::vector<Observation> seen;          ///< in the order of their numbers; all of one fidelity
   std::vector<const Settings*> pending;   ///< tried at present, without a result yet
+  std::vector<const Settings*> others;    ///< tried, with nothing to learn from at this fidelity
 };
 
 /// Results that can be compared: those of trials trained to their end if they are at least `enough`; else all at the
