@@ -7,6 +7,7 @@
 #include "../../plugins/tuners/models/evolution.h"
 #include "../../plugins/tuners/models/local_search.h"
 #include "../../plugins/tuners/models/quasi_random.h"
+#include "../../plugins/tuners/models/portfolio.h"
 #include "../../plugins/tuners/models/tpe.h"
 #include "../../plugins/tuners/mutation.h"
 

@@ -1,26 +1,19 @@
-#include "../mutation.h"
+#include "../models/portfolio.h"
 
 using namespace espalier;
 
 namespace {
 
-/// What a pipeline gets that names no tuner: the defaults first, then by turns a change to the best configuration and a
-/// draw from anywhere, so that neither a bad start nor luck decides alone.
+/// What a pipeline gets that names no tuner.
 struct AutoTuner {
-  static constexpr auto doc = "defaults first, then by turns a change to the best so far and a draw from anywhere";
+  static constexpr auto doc = "the default: defaults of each branch, then a Gaussian process, TPE or local search as the space asks for";
 
   using Params = NoParams;
   static Schema<Params> schema() { return {}; }
 
   static std::optional<Proposal> propose(const Params&, const Space& space, const History& history, Random& random,
                                          const Feasible& feasible) {
-    if (const Settings first = first_settings(space); history.empty() && feasible(first))
-      return Proposal{.settings = first, .reason = "the first configuration"};
-    if (history.size() % 2 == 1)
-      if (auto near = tuners::mutate_best(space, history, random, feasible)) return near;
-    const std::optional<Settings> anywhere = tuners::draw_new(space, history, random, feasible);
-    if (!anywhere) return std::nullopt;
-    return Proposal{.settings = *anywhere, .reason = "drawn at random"};
+    return tuners::propose_portfolio(space, history, random, feasible);
   }
 };
 

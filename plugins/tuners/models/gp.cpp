@@ -5,6 +5,7 @@
 #include "gp_fit.h"
 #include "gp_search.h"
 #include "power_transform.h"
+#include "quasi_random.h"
 
 #include <fmt/format.h>
 
@@ -149,9 +150,9 @@ size_t startup_of(const GpOptions& options, const Space& space) {
 }
 
 std::optional<Proposal> start_up(const Space& space, const History& history, Random& random, const Feasible& feasible) {
-  const std::optional<Settings> settings = draw_new(space, history, random, feasible);
-  if (!settings) return std::nullopt;
-  return Proposal{.settings = *settings, .reason = "GP: drawn at random, too few trials to learn from"};
+  auto proposal = propose_quasi_random(space, history, random, feasible);
+  if (proposal) proposal->reason = "GP: too few trials to learn from; " + proposal->reason;
+  return proposal;
 }
 
 }  // namespace
