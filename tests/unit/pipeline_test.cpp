@@ -137,12 +137,25 @@ TEST_CASE("folds need a refit, and without validation there is nothing to compar
   CHECK(pipeline.resolved["data"]["split"]["validation"] == Json{{"folds", 3}});
   CHECK(pipeline.resolved["search"]["refit"] == true);
   CHECK(load(kGood).folds == 0);
+  CHECK(mistakes(kGood, {"run.workers=many"}) == std::vector<std::string>{"E0202:1"});
   CHECK(mistakes(kGood, {"search.ensemble=-2"}) == std::vector<std::string>{"E0207:1"});
 
   CHECK(mistakes(kGood, {"data.split.validation=none"}).size() == 2);
   const std::vector<std::string> fixed = {"data.split.validation=none", "~trunk.depth", "train.optimizer=sgd", "train.epochs=2",
                                           "train.optimizer.sgd.learning_rate=0.1"};
   CHECK(load(kGood, fixed).resolved["train"]["score"] == "last");
+}
+
+TEST_CASE("what belongs to a run is read and leaves the study as it is") {
+  const Pipeline plain = load(kGood);
+  const Pipeline given = load(kGood, {"run.workers=3", "run.store=host=/tmp/db", "run.keep.checkpoints=best", "run.keep.quota=1GiB"});
+  CHECK(given.workers == 3);
+  CHECK(given.store == "host=/tmp/db");
+  CHECK(given.keep.checkpoints == "best");
+  CHECK(given.keep.quota == Approx(1073741824.0));
+  Json without = given.resolved;
+  without.erase("run");
+  CHECK(without == plain.resolved);
 }
 
 TEST_CASE("names are shortened to what tells them apart") {

@@ -191,7 +191,13 @@ void SectionReader::run() {
     *at = path == "run.folder" || path == "run.cache.folder" ? Json(path_at(leaf.value.text, leaf.value.place).string()) : plain_json(leaf.value);
   }
   if (const Leaf* cache = assignments_.find("run.cache.folder")) pipeline_.data.cache = path_at(cache->value.text, cache->value.place);
-  if (out.contains("workers") && out["workers"].is_number_integer()) pipeline_.workers = out["workers"].get<int64_t>();
+  if (const Leaf* leaf = assignments_.find("run.workers")) {
+    constexpr int64_t kMostWorkers = 1024;
+    const Json workers = read_scalar(Type::integer, "run.workers", leaf->value, problems_).value_or(Json(1));
+    pipeline_.workers = workers.get<int64_t>();
+    if (pipeline_.workers < 1 || pipeline_.workers > kMostWorkers)
+      problems_.add("E0207", fmt::format("run.workers is {}; its bounds are 1 to {}", workers.dump(), kMostWorkers), leaf->value.place);
+  }
   const auto one_of = [&](const char* path, const std::vector<std::string>& words, std::string& value) {
     const Leaf* leaf = assignments_.find(path);
     if (leaf == nullptr) return;
