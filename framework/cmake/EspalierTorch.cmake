@@ -1,37 +1,5 @@
-# Finds LibTorch (2.6 or newer) and defines espalier_torch. Looked for in this order: ESPALIER_TORCH (a folder with include/
-# and lib/), CMAKE_PREFIX_PATH, the private environment that tools/setup makes, an importable `torch` of python3, Debian's
-# libtorch-dev. Libraries are linked by path: the wheel's own CMake configuration of a CUDA build wants a CUDA toolkit.
-set(ESPALIER_TORCH "" CACHE PATH "Folder of LibTorch: holds include/ and lib/")
-set(torch_candidates "${ESPALIER_TORCH}" ${CMAKE_PREFIX_PATH})
-file(GLOB private_torch "${PROJECT_SOURCE_DIR}/build/venv/lib/python3*/site-packages/torch")
-list(APPEND torch_candidates ${private_torch})
-if(NOT ESPALIER_TORCH AND NOT private_torch)
-  execute_process(COMMAND python3 -c "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')"
-                  OUTPUT_VARIABLE python_torch OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-  list(APPEND torch_candidates ${python_torch})
-endif()
-find_path(TORCH_INCLUDE_DIR torch/csrc/api/include/torch/torch.h PATHS ${torch_candidates} PATH_SUFFIXES include
-          NO_DEFAULT_PATH)
-if(NOT TORCH_INCLUDE_DIR)
-  find_path(TORCH_INCLUDE_DIR torch/csrc/api/include/torch/torch.h)
-endif()
-if(NOT TORCH_INCLUDE_DIR)
-  message(FATAL_ERROR "LibTorch was not found. Run tools/setup, or give its folder: -DESPALIER_TORCH=/path/to/libtorch")
-endif()
-cmake_path(GET TORCH_INCLUDE_DIR PARENT_PATH torch_root)
-file(STRINGS "${TORCH_INCLUDE_DIR}/torch/headeronly/version.h" torch_version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR)")
-if(NOT torch_version_lines)
-  file(STRINGS "${TORCH_INCLUDE_DIR}/torch/csrc/api/include/torch/version.h" torch_version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR)")
-endif()
-string(REGEX MATCH "MAJOR ([0-9]+)" _ "${torch_version_lines}")
-set(torch_major "${CMAKE_MATCH_1}")
-string(REGEX MATCH "MINOR ([0-9]+)" _ "${torch_version_lines}")
-set(torch_minor "${CMAKE_MATCH_1}")
-if("${torch_major}.${torch_minor}" VERSION_LESS 2.6)
-  message(FATAL_ERROR "LibTorch in ${torch_root} is ${torch_major}.${torch_minor}; espalier needs 2.6 or newer")
-endif()
-message(STATUS "LibTorch ${torch_major}.${torch_minor} in ${torch_root}")
-
+# Defines espalier_torch. Libraries are linked by path: the wheel's own CMake configuration of a CUDA build wants a CUDA toolkit.
+include(EspalierTorchFolder)
 add_library(espalier_torch INTERFACE)
 
 # Without OpenMP's flag at::parallel_for compiles to a plain loop. The runtime is the one that LibTorch brings, if it does: two
@@ -44,12 +12,10 @@ if(torch_openmp)
 else()
   target_link_libraries(espalier_torch INTERFACE OpenMP::OpenMP_CXX)
 endif()
-target_include_directories(espalier_torch SYSTEM INTERFACE "${TORCH_INCLUDE_DIR}" "${TORCH_INCLUDE_DIR}/torch/csrc/api/include")
+target_include_directories(espalier_torch SYSTEM INTERFACE "${torch_root}/include" "${torch_root}/include/torch/csrc/api/include")
 foreach(library torch_cpu torch_cuda c10 c10_cuda)
-  find_library(TORCH_LIBRARY_${library} ${library} PATHS "${torch_root}/lib" NO_DEFAULT_PATH)
-  if(NOT TORCH_LIBRARY_${library})
-    find_library(TORCH_LIBRARY_${library} ${library})
-  endif()
+  # Nothing of another LibTorch: the system's lies below lib/ in a folder of its architecture.
+  find_library(TORCH_LIBRARY_${library} ${library} PATHS "${torch_root}/lib" "${torch_root}/lib/${CMAKE_LIBRARY_ARCHITECTURE}" NO_DEFAULT_PATH)
   mark_as_advanced(TORCH_LIBRARY_${library})
   if(TORCH_LIBRARY_${library})
     target_link_libraries(espalier_torch INTERFACE "${TORCH_LIBRARY_${library}}")

@@ -6,12 +6,18 @@
 
 #include "catch.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
+#include <csignal>
+#include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <thread>
@@ -92,6 +98,26 @@ std::string problem_of(const std::function<void()>& work) {
   return "no error";
 }
 
+/// What `work` says in a process of its own, which may give up rights and gets limits; how it died if it did.
+std::string in_child(const std::function<std::string()>& work) {
+  std::array<int, 2> ends{};
+  REQUIRE(pipe(ends.data()) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string said = work();
+    if (write(ends[1], said.data(), said.size()) < 0) _exit(1);
+    std::exit(0);  // with all that libraries do at the end
+  }
+  close(ends[1]);
+  std::string out;
+  std::array<char, 4096> piece{};
+  for (ssize_t n = 0; (n = read(ends[0], piece.data(), piece.size())) > 0;) out.append(piece.data(), static_cast<size_t>(n));
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status) ? "died of signal " + std::to_string(WTERMSIG(status)) : out;
+}
+
 const Json kHalves = {{"split", {{"test", 0.5}, {"validation", "none"}}}};
 
 }  // namespace
@@ -158,6 +184,72 @@ TEST_CASE("a damaged cache is refused, set aside and built again") {
   CHECK(Prepared::open(again.folder).rows() == 54);
   CHECK(std::any_of(fs::directory_iterator(first.folder), fs::directory_iterator(),
                     [](const auto& e) { return e.path().filename().string().starts_with("data.h5.corrupt-"); }));
+}
+
+TEST_CASE("a lost manifest and a damaged split file are made again, and said") {
+  World world;
+  const Preparation first = prepare_data(world.request(kHalves), world.readers);
+  std::ofstream(first.folder / "manifest.json", std::ios::trunc);
+  const Preparation again = prepare_data(world.request(kHalves), world.readers);
+  CHECK(again.built);
+  CHECK(again.reason == "its manifest was lost or damaged");
+  const std::vector<int64_t> rows = read_splits(first.splits).test;
+  fs::resize_file(first.splits, 100);
+  const Preparation third = prepare_data(world.request(kHalves), world.readers);
+  CHECK_FALSE(third.built);
+  CHECK(third.reason == "the split file was damaged and is written again");
+  CHECK(read_splits(third.splits).test == rows);
+}
+
+TEST_CASE("what an interrupted builder left is removed by the next one") {
+  World world;
+  const Preparation first = prepare_data(world.request(kHalves), world.readers);
+  fs::remove(first.folder / "data.h5");
+  const fs::path leftover = first.folder / "data.h5.tmp.host.1.0";
+  std::ofstream(leftover) << "half";
+  prepare_data(world.request(kHalves), world.readers);
+  CHECK_FALSE(fs::exists(leftover));
+}
+
+TEST_CASE("a disk that fills while the cache is written is an error, and nothing is left of it") {
+  World world;
+  Json large = kHalves;
+  large["prepare"] = Json::array({{{"resize", {{"size", {64, 64}}}}}});
+  const DataRequest request = world.request(large);
+  // As on a full disk: of a file this long nothing more is written.
+  const Progress fill = [](const std::string& what, double) {
+    const rlimit little{100000, 100000};
+    if (what == "writing the cache") setrlimit(RLIMIT_FSIZE, &little);
+  };
+  const std::string said = in_child([&] {
+    std::signal(SIGXFSZ, SIG_IGN);
+    return problem_of([&] { prepare_data(request, world.readers, fill); });
+  });
+  CHECK(said == "E2201 cannot write column 'image' (is the disk full?)");
+  const Preparation why = explain_data(request, world.readers);
+  CHECK(why.built);
+  CHECK(fs::is_empty(why.folder));
+}
+
+TEST_CASE("a cache that cannot be written serves what it holds, and says so for the rest") {
+  World world;
+  prepare_data(world.request(kHalves), world.readers);
+  fs::permissions(world.folder, fs::perms::others_read | fs::perms::others_exec, fs::perm_options::add);
+  fs::permissions(world.folder / "cache", fs::perms::owner_write, fs::perm_options::remove);
+  const auto as_plain_user = [&](const Json& data) {
+    return in_child([&]() -> std::string {
+      constexpr uid_t kNobody = 65534;
+      if (geteuid() == 0 && (setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0)) return "still root";
+      return problem_of([&] { prepare_data(world.request(data), world.readers); });
+    });
+  };
+  CHECK(as_plain_user(kHalves) == "no error");
+  Json other = kHalves;
+  other["split"]["test"] = 0.25;
+  CHECK(as_plain_user(other).starts_with("E2202 splits must be drawn, and the cache folder '"));
+  other["prepare"] = Json::array({"rgb"});
+  CHECK(as_plain_user(other).starts_with("E2202 the data must be prepared (prepare differs from the nearest cache), and the cache folder '"));
+  fs::permissions(world.folder / "cache", fs::perms::owner_write, fs::perm_options::add);
 }
 
 TEST_CASE("of many builders one builds") {

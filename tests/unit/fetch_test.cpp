@@ -134,7 +134,13 @@ TEST_CASE("a dataset is taken from a local folder or archive, and its content is
   setenv("ESPALIER_DATA", (folder / "data").c_str(), 1);
   const std::vector<fs::path> paths = {folder / "datasets"};
   CHECK(list_datasets(paths).at(0).folder.empty());
-  CHECK(fetch_dataset("toy", paths, folder / "toy.tar.gz") == folder / "data/toy");
+  std::string told;
+  const Progress progress = [&](const std::string& what, double fraction) {
+    told = what;
+    CHECK((fraction > 0.0 && fraction <= 1.0));
+  };
+  CHECK(fetch_dataset("toy", paths, folder / "toy.tar.gz", progress) == folder / "data/toy");
+  CHECK(told == "unpacking");
   CHECK(fs::file_size(folder / "data/toy/a.bin") == 3);
   CHECK(list_datasets(paths).at(0).folder == folder / "data/toy");
   fs::remove_all(folder / "data");
@@ -144,4 +150,40 @@ TEST_CASE("a dataset is taken from a local folder or archive, and its content is
   CHECK_THROWS_AS(fetch_dataset("toy", paths, folder / "from"), Error);
   CHECK_THROWS_AS(fetch_dataset("toi", paths), Error);
   fs::remove_all(folder);
+}
+
+TEST_CASE("what an interrupted fetch left behind is replaced, and nothing is where readers look before it is whole") {
+  const Folder folder("http://127.0.0.1:1/");
+  const fs::path from = folder.path / "from";
+  const fs::path file = folder.path / "data/toy/a.bin";
+  fs::create_directories(from);
+  fs::create_directories(folder.path / "data/toy.part");
+  std::ofstream(folder.path / "data/toy.part/b.bin") << "of an earlier try";
+  std::ofstream(from / "a.bin") << "abc";
+  std::ofstream(file) << "a";
+  CHECK(fetch_dataset("toy", folder.descriptions, from) == file.parent_path());
+  CHECK(fs::file_size(file) == 3);
+  CHECK_FALSE(fs::exists(folder.path / "data/toy/b.bin"));
+  CHECK_FALSE(fs::exists(folder.path / "data/toy.part"));
+  // Another content is refused, and what is here stays.
+  std::ofstream(from / "a.bin") << "abd";
+  CHECK_THROWS_AS(fetch_dataset("toy", folder.descriptions, from), Error);
+  CHECK(read_text_file(file) == "abc");
+  CHECK_FALSE(fs::exists(folder.path / "data/toy.part"));
+}
+
+TEST_CASE("of an archive that is cut nothing is taken") {
+  const TemporaryFolder home;
+  const fs::path& folder = home.path();
+  fs::create_directories(folder / "datasets");
+  fs::create_directories(folder / "from");
+  std::ofstream(folder / "from/a.bin") << "abc";
+  std::ofstream(folder / "from/b.bin") << std::string(100000, 'b');
+  std::ofstream(folder / "datasets/toy.yaml") << "reader: toy\narchives: [{name: toy.tar}]\nfiles: [{name: a.bin}, {name: b.bin}]\n";
+  const fs::path archive = folder / "toy.tar";
+  REQUIRE(std::system(("tar -C '" + (folder / "from").string() + "' -cf '" + archive.string() + "' a.bin b.bin").c_str()) == 0);
+  fs::resize_file(archive, 50000);
+  setenv("ESPALIER_DATA", (folder / "data").c_str(), 1);
+  CHECK_THROWS_AS(fetch_dataset("toy", {folder / "datasets"}, archive), Error);
+  CHECK(fs::is_empty(folder / "data/toy"));
 }

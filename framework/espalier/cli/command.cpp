@@ -1,5 +1,7 @@
 #include "espalier/cli/command.h"
 
+#include "espalier/cli/terminal.h"
+
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
@@ -109,10 +111,11 @@ Call parse_call(const Verb& verb, const std::vector<std::string>& arguments) {
 }
 
 std::string usage(const Verb& verb) {
-  std::string out = fmt::format("{}\n\nusage: espalier {} {}\n\n", verb.help, verb.name, verb.arguments);
+  const int width = terminal_width(stdout);
+  std::string out = hang("", verb.help, width) + fmt::format("\nusage: espalier {} {}\n\n", verb.name, verb.arguments);
   for (const Flag& flag : all_flags(verb)) {
     const std::string letter = flag.letter == '\0' ? "    " : fmt::format("-{}, ", flag.letter);
-    out += fmt::format("  {}{:<24} {}\n", letter, "--" + flag.name + (flag.value.empty() ? "" : " " + flag.value), flag.doc);
+    out += hang(fmt::format("  {}{:<24} ", letter, "--" + flag.name + (flag.value.empty() ? "" : " " + flag.value)), flag.doc, width);
   }
   return out + fmt::format("\nexample: {}\n", verb.example);
 }

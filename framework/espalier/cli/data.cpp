@@ -2,6 +2,7 @@
 #include "espalier/cli/data_stats.h"
 #include "espalier/cli/data_views.h"
 #include "espalier/cli/places.h"
+#include "espalier/cli/signals.h"
 #include "espalier/cli/terminal.h"
 #include "espalier/data/fetch.h"
 #include "espalier/data/files.h"
@@ -33,13 +34,13 @@ int ls(const Call& call) {
   return 0;
 }
 
+/// Shows what long work is at, and makes Ctrl-C end it with a word on how to go on.
 Progress progress_line(bool live) {
+  exit_on_signals("interrupted; nothing is left half done: the same command goes on");
   return [live, last = std::string()](const std::string& what, double fraction) mutable {
-    if (live)
-      fmt::print(stderr, "\r\033[K{} {:3.0f} %", what, fraction * 100.0);
-    else if (what != last)
-      fmt::print(stderr, "{}\n", what);
-    last = what;
+    const std::string line = live ? fmt::format("\r\033[K{} {:3.0f} %", what, fraction * 100.0) : what + "\n";
+    if (line != last) fmt::print(stderr, "{}", line);
+    last = line;
   };
 }
 

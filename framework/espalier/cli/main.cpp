@@ -37,7 +37,7 @@ std::string overview(const std::vector<Group>& all) {
                     "usage: espalier VERB [WORDS] [--json] [--help]\n";
   for (const Group& group : all) {
     out += "\n" + group.heading + "\n";
-    for (const Verb& verb : group.verbs) out += fmt::format("  {:<14} {}\n", verb.name, verb.help);
+    for (const Verb& verb : group.verbs) out += hang(fmt::format("  {:<14} ", verb.name), verb.help, terminal_width(stdout));
   }
   return out + "\nexample: espalier run pipelines/fashion_mnist_quick.yaml search.budget.time=2m\n"
                "'espalier VERB --help' tells more\n";

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace espalier::cli {
 
 namespace fs = std::filesystem;
@@ -14,6 +16,30 @@ namespace {
 
 void say_how_to_go_on(const fs::path& folder) {
   fmt::print(stderr, "interrupted; everything finished is kept. Go on with: espalier resume {}\n", folder.string());
+}
+
+/// From the first trial on an interrupt is a wish that the study fulfils in order; while data are prepared it ends the program.
+class WatchOfRun : public Watch {
+ public:
+  explicit WatchOfRun(const Pipeline& pipeline) : Watch(pipeline) {
+    exit_on_signals("interrupted while the data were prepared; the same command goes on");
+  }
+  void on_data(const Preparation& preparation) override {
+    listen_for_signals();
+    Watch::on_data(preparation);
+  }
+};
+
+/// What a study holds already, of which failed trials are said: they count, and are not tried again.
+void say_what_is_there(const fs::path& folder) {
+  const std::vector<TrialRecord> trials = trials_if_any(folder);
+  if (trials.empty()) {
+    fmt::print(stderr, "study: {}\n", folder.string());
+    return;
+  }
+  fmt::print(stderr, "study: {} exists with {} trials: goes on\n", folder.string(), trials.size());
+  if (const auto failed = std::ranges::count(trials, TrialState::failed, &TrialRecord::state))
+    fmt::print(stderr, "note: {} of them failed; they count as tried, and 'espalier info {}' says why\n", failed, folder.string());
 }
 
 /// A search without a single complete trial: why, and where more is told.
@@ -55,17 +81,12 @@ void print_outcome(const Pipeline& pipeline, const fs::path& folder, const Study
 int carry_out(const Call& call, const Pipeline& pipeline, const Registry& registry, const PipelineRequest& request,
               const fs::path& folder) {
   for (const std::string& note : pipeline.notes) fmt::print(stderr, "note: {}\n", note);
-  const size_t known = trials_if_any(folder).size();
-  if (known > 0)
-    fmt::print(stderr, "study: {} exists with {} trials: goes on\n", folder.string(), known);
-  else
-    fmt::print(stderr, "study: {}\n", folder.string());
+  say_what_is_there(folder);
   const StudyOptions options{.folder = folder, .trainer = trainer(), .interrupts = &interrupts()};
   keep_request(folder, request);
-  listen_for_signals();
   StudyResult result;
   {
-    Watch watch(pipeline);
+    WatchOfRun watch(pipeline);
     result = run_study(pipeline, registry, options, watch);
   }
   std::string report;

@@ -1,5 +1,7 @@
 #include "espalier/cli/signals.h"
 
+#include "espalier/cli/terminal.h"
+
 #include <csignal>
 
 #include <unistd.h>
@@ -12,6 +14,14 @@ namespace {
 std::atomic<int> interrupt_count{0};
 std::atomic<bool> terminated{false};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+std::string last_words;
+
+void on_signal_that_ends(int signal) {
+  const ssize_t written = write(STDERR_FILENO, last_words.data(), last_words.size());
+  static_cast<void>(written);  // nobody is left to be told
+  _exit(signal == SIGINT ? 130 : 75);
+}
 
 void on_interrupt(int) {
   if (interrupt_count.fetch_add(1) >= 2) _exit(130);
@@ -34,6 +44,13 @@ void handle(int signal, void (*handler)(int)) {
 }
 
 }  // namespace
+
+void exit_on_signals(const std::string& message) {
+  // A line of progress may stand on the terminal.
+  last_words = (is_terminal(stderr) ? "\r\033[K" : "") + message + "\n";
+  handle(SIGINT, on_signal_that_ends);
+  handle(SIGTERM, on_signal_that_ends);
+}
 
 void listen_for_signals() {
   handle(SIGINT, on_interrupt);

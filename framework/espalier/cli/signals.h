@@ -1,9 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <string>
 
 namespace espalier::cli {
 
+/// From now on Ctrl-C or SIGTERM prints `message` and ends the program at once: for work of which each file is written whole
+/// or under another name.
+void exit_on_signals(const std::string& message);
 /// Counts Ctrl-C (and takes SIGTERM as one) from now on; the third one ends the program.
 void listen_for_signals();
 /// Makes writing into a closed pipe an error of that write instead of the program's death.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
+#include <sstream>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -85,6 +86,23 @@ std::string shorten(const std::string& text, int width) {
     out += c;
   }
   return out + mark;
+}
+
+std::string hang(const std::string& lead, const std::string& text, int width) {
+  const std::string indent(static_cast<size_t>(display_width(lead)), ' ');
+  std::istringstream words(text);
+  std::string out;
+  std::string line = lead;
+  bool begins = true;
+  for (std::string word; words >> word; begins = false) {
+    if (!begins && display_width(line) + 1 + display_width(word) > width) {
+      out += line + "\n";
+      line = indent;
+      begins = true;
+    }
+    line += (begins ? "" : " ") + word;
+  }
+  return out + line + "\n";
 }
 
 std::string render(const Table& table, int width) {

@@ -21,6 +21,9 @@ bool speaks_utf8();
 /// `text` in at most `width` columns, ending in an ellipsis if it was cut.
 std::string shorten(const std::string& text, int width);
 
+/// The words of `text` after `lead` in lines of at most `width` columns; further lines begin below the first word.
+std::string hang(const std::string& lead, const std::string& text, int width);
+
 /// Rows under headers, columns as wide as their content, fitted to `width`: wide cells are shortened, and columns from
 /// `first_optional` on are left out from the right, with a last line that says how many.
 struct Table {

@@ -123,7 +123,7 @@ void Watch::on_history(const std::vector<TrialRecord>& trials, double spent_seco
 
 void Watch::on_data(const Preparation& preparation) {
   say(fmt::format("data: {} {}{}", preparation.built ? "prepared in" : "found in", format_seconds(preparation.seconds),
-                  preparation.built && !preparation.reason.empty() ? " (" + preparation.reason + ")" : ""));
+                  !preparation.reason.empty() ? " (" + preparation.reason + ")" : ""));
   if (!preparation.left_out.is_array()) return;
   for (const Json& entry : preparation.left_out)
     say(fmt::format("data: left out {} for: {}", entry.value("count", Json(0)).dump(), entry.value("cause", "")));

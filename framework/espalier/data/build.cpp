@@ -197,21 +197,23 @@ Json about_pictures(const Pictures& column) {
   return {{"name", column.name}, {"kind", "image"}, {"shape", column.shape}, {"type", "uint8"}, {"names", Json::array()}, {"unit", ""}};
 }
 
+/// Removes what builders left that were interrupted. The caller holds the lock of this cache: nobody else writes into it.
+void remove_leftovers(const fs::path& folder) {
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().native().find(".tmp.") != std::string::npos) leftovers.push_back(entry.path());
+  std::error_code ignored;
+  for (const fs::path& file : leftovers) fs::remove(file, ignored);
+}
+
 /// Writes data.h5 and then the manifest, whose presence says that all is there.
 void publish_cache(const CacheKey& key, const Source& source, const std::vector<Table>& tables, Json manifest) {
-  const fs::path file = key.folder / "data.h5";
-  const fs::path temporary = temporary_name(file);
-  try {
+  write_whole(key.folder / "data.h5", [&](const fs::path& temporary) {
     write_tables(temporary, tables);
     manifest["sha256"] = sha256_of_file(temporary);
     manifest["size"] = fs::file_size(temporary);
     fs::permissions(temporary, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read);
-    publish(temporary, file);
-  } catch (...) {
-    std::error_code none;
-    fs::remove(temporary, none);
-    throw;
-  }
+  });
   manifest["dataset"] = source.dataset;
   write_file_safely(key.folder / "manifest.json", manifest.dump(1));
   remember_verified(key.folder, manifest.at("sha256"));
@@ -236,6 +238,7 @@ void build_cache(const CacheKey& key, const Source& source, const ReaderType& re
   std::vector<std::string> fields;
   const std::vector<Column> columns = apply_rules(samples->columns(), source.rules, &fields);
   fs::create_directories(key.folder);
+  remove_leftovers(key.folder);
   std::vector<Pictures> pictures;
   const Json& wanted = key.fields.at("images");
   size_t image = 0;

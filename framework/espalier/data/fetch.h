@@ -25,6 +25,6 @@ std::filesystem::path fetch_dataset(const std::string& dataset, const std::vecto
                                     const std::filesystem::path& from = {}, const Progress& progress = {});
 
 /// Unpacks a tar or zip archive, compressed or not, without the first `strip` folders of each name. Throws E2402.
-void unpack(const std::filesystem::path& archive, const std::filesystem::path& folder, int strip);
+void unpack(const std::filesystem::path& archive, const std::filesystem::path& folder, int strip, const Progress& progress = {});
 
 }  // namespace espalier

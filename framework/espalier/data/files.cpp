@@ -23,15 +23,6 @@ namespace {
   fail("E2202", "cannot " + what + " '" + file.string() + "': " + std::strerror(errno));
 }
 
-/// Removes what was begun; the message is of what failed before.
-[[noreturn]] void give_up(const std::filesystem::path& temporary, const std::string& what) {
-  const int reason = errno;
-  std::error_code ignored;
-  std::filesystem::remove(temporary, ignored);
-  errno = reason;
-  fail_on(temporary, what);
-}
-
 void flush(const std::filesystem::path& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   // Some network file systems refuse to flush a folder (EINVAL); the rename is atomic there all the same.
@@ -105,15 +96,25 @@ void publish(const std::filesystem::path& temporary, const std::filesystem::path
   flush(file.parent_path().empty() ? "." : file.parent_path());
 }
 
-void write_file_safely(const std::filesystem::path& file, const std::string& text) {
+void write_whole(const std::filesystem::path& file, const std::function<void(const std::filesystem::path&)>& make) {
   const std::filesystem::path temporary = temporary_name(file);
-  {
+  try {
+    make(temporary);
+    publish(temporary, file);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw;
+  }
+}
+
+void write_file_safely(const std::filesystem::path& file, const std::string& text) {
+  write_whole(file, [&](const std::filesystem::path& temporary) {
     std::ofstream out(temporary, std::ios::binary);
     out << text;
     out.close();
-    if (!out) give_up(temporary, "write");
-  }
-  publish(temporary, file);
+    if (!out) fail_on(file, "write");
+  });
 }
 
 void remember_in_file(const std::filesystem::path& file, const std::string& text) {

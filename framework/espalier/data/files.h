@@ -61,6 +61,8 @@ Descriptor lock_file(const std::filesystem::path& file, const std::function<void
 std::filesystem::path temporary_name(const std::filesystem::path& file);
 /// Flushes `temporary`, renames it to `file` and flushes the folder. Throws E2202.
 void publish(const std::filesystem::path& temporary, const std::filesystem::path& file);
+/// Lets `make` write a file under another name and publishes it as `file`; where that fails nothing is left behind.
+void write_whole(const std::filesystem::path& file, const std::function<void(const std::filesystem::path&)>& make);
 /// Writes `text` so that a reader sees all of it or nothing. Throws E2202.
 void write_file_safely(const std::filesystem::path& file, const std::string& text);
 /// The same for what is kept only to be faster next time: a folder that cannot be written, or a full disk, is no error.

@@ -7,6 +7,10 @@ namespace {
 
 constexpr hsize_t kPage = 4096;  // bytes
 
+/// At exit HDF5 would close once more what it could not close on a full disk, and crash. Told before anything opens a file;
+/// all that is opened here is closed here.
+[[maybe_unused]] const bool kNothingAtExit = H5dont_atexit() >= 0;
+
 /// Silences HDF5's own messages for as long as it lives: what fails becomes an Error.
 class Quiet {
  public:

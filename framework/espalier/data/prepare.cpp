@@ -5,9 +5,13 @@
 #include "espalier/data/inputs.h"
 #include "espalier/error.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <ctime>
 
 namespace espalier {
@@ -71,15 +75,31 @@ void set_aside(const CacheKey& key) {
   fs::remove(key.folder / "manifest.json", failed);
 }
 
+/// Why a cache is built that is not complete.
+std::string why_building(const DataRequest& request, const Source& source, const CacheKey& key, const CacheState& now) {
+  if (!now.damage.empty()) return "data.h5 was damaged: " + now.damage;
+  if (fs::exists(key.folder / "data.h5")) return "its manifest was lost or damaged";
+  return why_missing(request, source, key);
+}
+
+/// Before a cache is locked to be written: a message about a lock would help nobody.
+void require_writable(const fs::path& cache, const std::string& need) {
+  if (access(cache.c_str(), W_OK) == 0) return;
+  fail("E2202", need + ", and the cache folder '" + cache.string() + "' cannot be written: " + std::strerror(errno),
+       "ESPALIER_CACHE names another place");
+}
+
 void find_or_build(const DataRequest& request, const Source& source, const ReaderType& reader, const CacheKey& key, Preparation& out,
                    const Progress& progress) {
-  if (look_at(key.folder).complete) return;
+  const CacheState before = look_at(key.folder);
+  if (before.complete) return;
+  require_writable(request.cache, "the data must be prepared (" + why_building(request, source, key, before) + ")");
   const Descriptor lock = lock_file(request.cache / (key.key + ".lock"), [&] {
     if (progress) progress("waiting for another process that builds this cache", 0.0);
   });
   const CacheState now = look_at(key.folder);
   if (now.complete) return;  // another builder was faster
-  out.reason = now.damage.empty() ? why_missing(request, source, key) : "data.h5 was damaged (" + now.damage + ") and is set aside";
+  out.reason = why_building(request, source, key, now) + (now.damage.empty() ? "" : "; it is set aside");
   if (!now.damage.empty()) set_aside(key);
   build_cache(key, source, reader, progress);
   out.built = true;
@@ -192,8 +212,10 @@ Preparation prepare_data(const DataRequest& request, const FindReader& readers, 
   const Source source = find_source(request);
   const ReaderType& reader = readers(source.reader);
   std::error_code none;
-  fs::create_directories(request.cache, none);
-  require(fs::is_directory(request.cache), "E2202", "cannot make the cache folder '" + request.cache.string() + "'");
+  std::error_code failed;
+  fs::create_directories(request.cache, failed);
+  if (failed)
+    fail("E2202", "cannot make the cache folder '" + request.cache.string() + "': " + failed.message(), "ESPALIER_CACHE names another place");
   const CacheKey key = cache_key(request, source, reader);
   const SplitPlan plan = split_plan(request, key);
   Preparation out{.folder = key.folder, .key = key.key, .splits = plan.file, .splits_key = plan.key, .reason = {}, .left_out = Json::array()};
@@ -201,8 +223,12 @@ Preparation prepare_data(const DataRequest& request, const FindReader& readers, 
   find_or_build(request, source, reader, key, out, progress);
   refuse_if_strict(source, read_json_file(key.folder / "manifest.json").value("left_out", Json::array()));
   if (split_sidecar(plan.file).is_null()) {
+    require_writable(request.cache, "splits must be drawn");
     const Descriptor lock = lock_file(request.cache / (key.key + ".lock"));
-    if (split_sidecar(plan.file).is_null()) build_splits(plan, request, source, Prepared::open(key.folder));
+    if (split_sidecar(plan.file).is_null()) {
+      if (!out.built && fs::exists(plan.file)) out.reason = "the split file was damaged and is written again";
+      build_splits(plan, request, source, Prepared::open(key.folder));
+    }
   }
   add_left_out(out);
   out.seconds = std::chrono::duration<double>(Clock::now() - start).count();

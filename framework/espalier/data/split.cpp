@@ -302,10 +302,11 @@ void write_splits(const fs::path& file, const Splits& splits, const Json& fields
   auto table = [](const std::string& name, const Rows& indices) {
     return Table{.name = name, .type = "int64", .extents = {static_cast<int64_t>(indices.size())}, .values = indices.data()};
   };
-  const fs::path temporary = temporary_name(file);
-  write_tables(temporary, {table("train", splits.train), table("validation", splits.validation), table("test", splits.test)});
-  const std::string hash = sha256_of_file(temporary);
-  publish(temporary, file);
+  std::string hash;
+  write_whole(file, [&](const fs::path& temporary) {
+    write_tables(temporary, {table("train", splits.train), table("validation", splits.validation), table("test", splits.test)});
+    hash = sha256_of_file(temporary);
+  });
   fs::path sidecar = file;
   sidecar.replace_extension(".json");
   const Json counts = {{"train", splits.train.size()}, {"validation", splits.validation.size()}, {"test", splits.test.size()}};

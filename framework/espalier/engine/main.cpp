@@ -5,7 +5,7 @@
 #include "espalier/error.h"
 
 #include <ATen/ATen.h>
-#include <torch/headeronly/version.h>
+#include <torch/version.h>
 
 #include <malloc.h>
 
