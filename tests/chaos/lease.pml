@@ -137,11 +137,10 @@ done:
 
 /* Time, of which nothing is assumed. */
 proctype expiry() {
+end:
   do
   :: atomic { state[0] == running && !over[0] -> over[0] = true }
   :: atomic { state[1] == running && !over[1] -> over[1] = true }
-  :: (state[0] == complete || STUCK(0)) && (state[1] == complete || STUCK(1)) -> break
-  :: STUCK(0) || STUCK(1) -> break
   od
 }
 
