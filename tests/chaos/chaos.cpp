@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,7 +45,9 @@ class Supervisor {
     while (tend()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       if (Clock::now() > last) return end_all(), false;
-      if (Clock::now() < next_fault) continue;
+      // On a slow machine harm waits for work, or nothing would ever be done.
+      if (Clock::now() < next_fault || shared_.claims < harmed_ + 2) continue;
+      harmed_ = shared_.claims;
       harm(workers_[pick(workers_.size())]);
       next_fault = Clock::now() + std::chrono::milliseconds(30 + pick(150));
     }
@@ -72,6 +75,7 @@ class Supervisor {
     if (skew != 0.0) ++faults.skews;
     const pid_t process = fork();
     if (process == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody is left behind, also not frozen
       skew_clocks(skew);
       try {
         work(study_, number, owner, shared_);
@@ -136,6 +140,7 @@ class Supervisor {
   std::mt19937_64 random_;
   std::array<Worker, kWorkers> workers_ = {};
   int64_t started_ = 0;
+  int64_t harmed_ = 0;   ///< claims at the last harm
 };
 
 struct Total {

@@ -37,6 +37,8 @@ class Member {
     const TrialRecord trial = store_->trial(lease.trial).value();
     const auto until = trial.until > 0.0 ? static_cast<int64_t>(trial.until) : kEpochs;
     auto epoch = static_cast<int64_t>(trial.epochs);
+    // Whoever was frozen meanwhile has read of another attempt.
+    if (!store_->renew(lease, kLease)) return false;
     if (epoch > 0 && !trial.checkpoint.ends_with(fmt::format("/{}", epoch))) ++shared_.astray;
     const auto token = static_cast<double>(lease.token);
     while (epoch < until) {
