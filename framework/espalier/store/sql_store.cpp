@@ -304,15 +304,16 @@ class SqlStore final : public Store {
   /// Makes the lease of a row that is free, within the caller's transaction.
   Lease take(const Lease& lease, const std::string& owner, double seconds, Transaction& transaction) {
     const std::string time = utc_now();
+    // First of all, as it is what stops the one before: a checkpoint that he records until then counts.
+    Statement(db_, fmt::format("update trial set state = 'running', token = ?, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
+                               "started = case when started = '' then ? else started end where number = ? and part = ?", db_.now()))
+        .bind(lease.token).bind(owner).bind(db_.clock()).bind(seconds).bind(time).bind(lease.trial).bind(lease.part).step();
     if (lease.token > 1) {
       close_attempt({lease.trial, lease.token - 1, lease.part}, "lost");
       // What was learnt after the last checkpoint is learnt again, so it is forgotten here.
       Statement(db_, "delete from epoch where trial = ? and part = ? and epoch > (select saved_epochs from trial where number = ? and part = ?)")
           .bind(lease.trial).bind(lease.part).bind(lease.trial).bind(lease.part).step();
     }
-    Statement(db_, fmt::format("update trial set state = 'running', token = ?, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
-                               "started = case when started = '' then ? else started end where number = ? and part = ?", db_.now()))
-        .bind(lease.token).bind(owner).bind(db_.clock()).bind(seconds).bind(time).bind(lease.trial).bind(lease.part).step();
     Statement(db_, "insert into attempt (trial, part, token, owner, started) values (?, ?, ?, ?, ?)")
         .bind(lease.trial).bind(lease.part).bind(lease.token).bind(owner).bind(time).step();
     transaction.commit();
