@@ -290,7 +290,7 @@ TEST_CASE("the same space, history and random give the same proposal, another ra
   const History history = play(space, 15, bowl);
   CHECK(propose(space, history, 1)->settings == propose(space, history, 1)->settings);
   CHECK(propose(space, history, 1)->reason == propose(space, history, 1)->reason);
-  CHECK(propose(space, {}, 1)->settings != propose(space, {}, 2)->settings);
+  CHECK(propose(space, history, 1)->settings != propose(space, history, 2)->settings);
 }
 
 TEST_CASE("the process comes near to the bottom of a bowl") {

@@ -313,3 +313,30 @@ TEST_CASE("a store that is read only changes nothing and needs no file beside it
   CHECK(count.integer(0) == 1);
   CHECK_THROWS_AS(database->run("delete from trial"), Error);
 }
+
+TEST_CASE("a study that was begun as flushed stays so, whoever opens it") {
+  const TemporaryFolder folder;
+  create_store(folder.path(), "sqlite-flushed");
+  CHECK(open_store(folder.path())->info("flushed") == true);
+  CHECK(add_one(*create_store(folder.path(), "")) == 0);
+  CHECK(create_store(folder.path(), "sqlite-flushed")->trials().size() == 1);
+}
+
+TEST_CASE("a connection that the server has ended is made again, but never within a transaction") {
+  const char* url = std::getenv("ESPALIER_TEST_STORE");
+  if (url == nullptr) return;  // the same suite runs beside a server
+  const auto database = open_postgres_database(url, "lostconnection");
+  const auto other = open_postgres_database(url, "other");
+  const auto end_it = [&] {
+    Statement pid(*database, "select pg_backend_pid() where 1 = ?");
+    REQUIRE(pid.bind(int64_t{1}).step());
+    Statement(*other, "select pg_terminate_backend(?::int, 5000)").bind(pid.integer(0)).step();
+  };
+  end_it();
+  Statement alone(*database, "select ?::bigint + 1");
+  REQUIRE(alone.bind(int64_t{1}).step());
+  CHECK(alone.integer(0) == 2);
+  const Transaction transaction(*database);
+  end_it();
+  CHECK_THROWS_WITH(database->run("select 1"), Catch::Contains("is lost"));
+}

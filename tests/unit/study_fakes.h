@@ -112,7 +112,7 @@ inline StudyResult run(const Pipeline& pipeline, const std::filesystem::path& fo
 /// What must not depend on interruptions.
 inline Json outcome(const std::filesystem::path& folder) {
   Json out = Json::array();
-  const auto store = open_sqlite(folder / "study.db");
+  const auto store = open_store(folder);
   for (const TrialRecord& trial : store->trials()) {
     Json epochs = Json::array();
     for (const EpochRecord& epoch : store->epochs(trial.number)) epochs.push_back({epoch.epoch, epoch.metrics});

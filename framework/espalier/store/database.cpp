@@ -14,7 +14,7 @@ Transaction::~Transaction() {
 }
 
 void Transaction::commit() {
-  database_.run("commit");
+  database_.commit();
   open_ = false;
 }
 

@@ -35,6 +35,8 @@ class Database {
   virtual int64_t changes() const = 0;
   /// Begins a transaction that no other one writes beside.
   virtual void begin() const = 0;
+  /// Ends it; returns once it is as durable as the database makes it.
+  virtual void commit() const = 0;
   /// The format of the tables, 0 for none yet; set by `set_format` within a transaction.
   virtual int64_t format() const = 0;
   virtual void set_format(int64_t format) const = 0;

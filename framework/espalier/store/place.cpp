@@ -10,6 +10,8 @@ namespace espalier {
 namespace {
 
 constexpr const char* kFile = "study.db";
+/// Instead of a URL: a file whose commits are flushed.
+constexpr const char* kFlushedFile = "sqlite-flushed";
 /// Holds one line: where the database is.
 constexpr const char* kLine = "study.url";
 
@@ -35,14 +37,16 @@ std::unique_ptr<Store> open_store(const std::filesystem::path& folder) {
 }
 
 std::unique_ptr<Store> create_store(const std::filesystem::path& folder, const std::string& url) {
+  const bool is_flushed = url == kFlushedFile;
   if (has_study(folder)) {
     const std::string before = url_in(folder);
+    if (is_flushed && before.empty()) return open_sqlite(folder / kFile, is_flushed);
     if (!url.empty() && url != before)
       fail("E3018", fmt::format("the study in '{}' is kept in {}, not in '{}'", folder.string(), before.empty() ? "a file of its own" : "'" + before + "'", url),
            "leave run.store as it was, or give another folder");
     return open_store(folder);
   }
-  if (url.empty()) return open_sqlite(folder / kFile);
+  if (url.empty() || is_flushed) return open_sqlite(folder / kFile, is_flushed);
   std::unique_ptr<Store> store = open_postgres(url, schema_of(folder));
   std::ofstream out(folder / kLine);
   out << url << "\n";

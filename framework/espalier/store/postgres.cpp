@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include <cstdlib>
+#include <unordered_map>
 #include <vector>
 
 namespace espalier {
@@ -32,11 +33,14 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-[[noreturn]] void complain(const PGresult* result, PGconn* connection, const std::string& name, const std::string& doing) {
-  if (PQstatus(connection) != CONNECTION_OK)
-    fail("E3017", fmt::format("the connection to the store '{}' is lost: {}", name, trimmed(PQerrorMessage(connection))));
+/// The kind of an error, as SQL numbers them; "" if not the server but the connection to it has failed.
+std::string state_of(const PGresult* result) {
   const char* field = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
-  const std::string state = field != nullptr ? field : "";
+  return field != nullptr ? field : "";
+}
+
+[[noreturn]] void complain(const PGresult* result, const PGconn* connection, const std::string& name, const std::string& doing) {
+  const std::string state = state_of(result);
   const std::string said = trimmed(result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(connection));
   if (state == "55P03" || state == "57014")
     fail("E3012", fmt::format("the store '{}' stayed locked by another process", name), "end the process that holds it, perhaps one that was stopped");
@@ -53,9 +57,15 @@ class PostgresDatabase final : public Database {
   void run(const std::string& sql) const override { execute(sql, {}); }
   int64_t changes() const override { return changes_; }
   void begin() const override {
-    if (PQstatus(connection_.get()) != CONNECTION_OK) connect();
     // One writer at a time, as in SQLite: the statements are written for that, and each takes well below a millisecond.
-    run(fmt::format("begin; select pg_advisory_xact_lock(hashtext('{}'))", schema_));
+    run(fmt::format("begin; set local synchronous_commit = off; select pg_advisory_xact_lock(hashtext('{}'))", schema_));
+  }
+  void commit() const override {
+    // Neither is repeated on another connection: what this one has lost must not be said to be kept.
+    try_once("commit", {});
+    // The writer's turn is over before its flush, so that one flush serves all who wait for theirs: this message, which nobody
+    // reads, is a transaction of its own and returns when the log is on the disk up to it.
+    try_once("select pg_logical_emit_message(true, 'espalier', '')", {});
   }
   int64_t format() const override {
     const PgResult found = execute(fmt::format("select obj_description(to_regnamespace('\"{}\"'), 'pg_namespace')", schema_), {});
@@ -66,21 +76,56 @@ class PostgresDatabase final : public Database {
   std::string clock() const override { return "server"; }
   const std::string& name() const override { return name_; }
 
+  /// Outside a transaction a statement is repeated on a new connection if the old one is found to be lost: all that stand alone
+  /// may be carried out twice.
   PgResult execute(const std::string& sql, const std::vector<std::optional<std::string>>& values) const {
-    std::vector<const char*> pointers;
-    for (const auto& value : values) pointers.push_back(value ? value->c_str() : nullptr);
     if (PQstatus(connection_.get()) != CONNECTION_OK) connect();
+    const bool stands_alone = PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
+    try {
+      return try_once(sql, values);
+    } catch (const Error& error) {
+      if (!stands_alone || error.problems().front().code != "E3017") throw;
+    }
+    connect();
+    return try_once(sql, values);
+  }
+
+ private:
+  PgResult try_once(const std::string& sql, const std::vector<std::optional<std::string>>& values) const {
     // Without parameters several statements may stand in one text.
-    PgResult result(values.empty() ? PQexec(connection_.get(), sql.c_str())
-                                   : PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, pointers.data(), nullptr, nullptr, 0));
-    const ExecStatusType status = PQresultStatus(result.get());
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) complain(result.get(), connection_.get(), name_, sql);
+    PgResult result(values.empty() ? PQexec(connection_.get(), sql.c_str()) : execute_prepared(sql, values));
+    require_success(result, sql);
     changes_ = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);
     return result;
   }
 
- private:
+  void require_success(const PgResult& result, const std::string& sql) const {
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return;
+    const std::string state = state_of(result.get());
+    // A server that stops says so (57P01 to 57P03) before it hangs up.
+    if (PQstatus(connection_.get()) == CONNECTION_OK && !state.empty() && !state.starts_with("57P0")) complain(result.get(), connection_.get(), name_, sql);
+    const std::string said = trimmed(PQerrorMessage(connection_.get()));
+    connection_.reset();
+    fail("E3017", fmt::format("the connection to the store '{}' is lost: {}", name_, said.substr(0, said.find('\n'))));
+  }
+
+  /// Each statement is parsed and planned once in a connection.
+  PGresult* execute_prepared(const std::string& sql, const std::vector<std::optional<std::string>>& values) const {
+    const auto [entry, is_new] = prepared_.try_emplace(sql, fmt::format("s{}", names_));
+    if (is_new) {
+      ++names_;
+      const PgResult result(PQprepare(connection_.get(), entry->second.c_str(), sql.c_str(), 0, nullptr));
+      if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) prepared_.erase(entry);
+      require_success(result, sql);
+    }
+    std::vector<const char*> pointers;
+    for (const auto& value : values) pointers.push_back(value ? value->c_str() : nullptr);
+    return PQexecPrepared(connection_.get(), entry->second.c_str(), static_cast<int>(values.size()), pointers.data(), nullptr, nullptr, 0);
+  }
+
   void connect() const {
+    prepared_.clear();
     connection_.reset(PQconnectdb(url_.c_str()));
     if (PQstatus(connection_.get()) != CONNECTION_OK)
       fail(schema_ready_ ? "E3017" : "E3001", fmt::format("cannot open the store '{}': {}", url_, trimmed(PQerrorMessage(connection_.get()))),
@@ -95,6 +140,8 @@ class PostgresDatabase final : public Database {
   std::string schema_;
   std::string name_;
   mutable std::unique_ptr<PGconn, Finish> connection_;
+  mutable std::unordered_map<std::string, std::string> prepared_ = {};   ///< names by text
+  mutable int64_t names_ = 0;
   mutable int64_t changes_ = 0;
   mutable bool schema_ready_ = false;
 };

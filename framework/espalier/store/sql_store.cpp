@@ -49,12 +49,18 @@ TrialState read_state(const std::string& word) {
   fail("E3014", fmt::format("a trial has the unknown state '{}'", word));
 }
 
-constexpr const char* kColumns =
-    "select number, settings, reason, state, cause, message, scores, objective, "
+/// Those of a trial that consists of parts are the sum of theirs.
+constexpr const char* kEpochs =
     "case when part = '' then coalesce((select sum(p.epochs) from trial p where p.number = trial.number and p.part <> '' and "
-    "p.part <> 'refit'), epochs) else epochs end, seconds, checkpoint, started, ended, "
-    "(select count(*) from attempt where attempt.trial = trial.number and attempt.part = trial.part), part, decision, until, "
-    "(select d.reason from decision d where d.number = trial.decision) from trial ";
+    "p.part <> 'refit'), epochs) else epochs end";
+
+const std::string& columns() {
+  static const std::string kText = fmt::format(
+      "select number, settings, reason, state, cause, message, scores, objective, {}, seconds, checkpoint, started, ended, "
+      "(select count(*) from attempt where attempt.trial = trial.number and attempt.part = trial.part), part, decision, until, "
+      "(select d.reason from decision d where d.number = trial.decision) from trial ", kEpochs);
+  return kText;
+}
 
 TrialRecord read_trial(const Statement& row) {
   TrialRecord record{.number = row.integer(0), .settings = {}, .reason = row.text(2)};
@@ -88,6 +94,9 @@ Decision read_decision(const Statement& row) {
   if (!row.is_null(9)) out.objective = row.number(9);
   return out;
 }
+
+/// The fact that every commit of a study is flushed to the disk.
+constexpr const char* kFlushed = "flushed";
 
 /// The one code path for all engines.
 class SqlStore final : public Store {
@@ -150,7 +159,9 @@ class SqlStore final : public Store {
 
   std::optional<Lease> claim(const std::string& owner, double seconds) override {
     Transaction transaction(db_);
-    Statement row(db_, "select number, token + 1 from trial where " + free_in("'queued'") + " and part = '' order by decision limit 1");
+    // In the words of the index, which holds few rows however many trials there are.
+    Statement row(db_, "select number, token + 1 from trial where state in ('queued', 'running') and part = '' and " + free_in("'queued'") +
+                           " order by decision limit 1");
     if (!row.bind(db_.clock()).step()) return std::nullopt;
     return take({.trial = row.integer(0), .token = row.integer(1)}, owner, seconds, transaction);
   }
@@ -207,20 +218,20 @@ class SqlStore final : public Store {
 
   std::vector<TrialRecord> trials(int64_t from) const override {
     std::vector<TrialRecord> out;
-    Statement row(db_, std::string(kColumns) + "where part = '' and number >= ? order by number");
+    Statement row(db_, columns() + "where part = '' and number >= ? order by number");
     for (row.bind(from); row.step();) out.push_back(read_trial(row));
     return out;
   }
 
   std::vector<TrialRecord> parts(int64_t number) const override {
     std::vector<TrialRecord> out;
-    Statement row(db_, std::string(kColumns) + "where number = ? and part <> '' order by part_order");
+    Statement row(db_, columns() + "where number = ? and part <> '' order by part_order");
     for (row.bind(number); row.step();) out.push_back(read_trial(row));
     return out;
   }
 
   std::optional<TrialRecord> trial(int64_t number, const std::string& part) const override {
-    Statement row(db_, std::string(kColumns) + "where number = ? and part = ?");
+    Statement row(db_, columns() + "where number = ? and part = ?");
     if (!row.bind(number).bind(part).step()) return std::nullopt;
     return read_trial(row);
   }
@@ -293,13 +304,16 @@ class SqlStore final : public Store {
   /// Makes the lease of a row that is free, within the caller's transaction.
   Lease take(const Lease& lease, const std::string& owner, double seconds, Transaction& transaction) {
     const std::string time = utc_now();
-    close_attempt({lease.trial, lease.token - 1, lease.part}, "lost");
-    // What was learnt after the last checkpoint is learnt again, so it is forgotten here.
-    Statement(db_, "delete from epoch where trial = ? and part = ? and epoch > (select saved_epochs from trial where number = ? and part = ?)")
-        .bind(lease.trial).bind(lease.part).bind(lease.trial).bind(lease.part).step();
+    // First of all, as it is what stops the one before: a checkpoint that he records until then counts.
     Statement(db_, fmt::format("update trial set state = 'running', token = ?, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
                                "started = case when started = '' then ? else started end where number = ? and part = ?", db_.now()))
         .bind(lease.token).bind(owner).bind(db_.clock()).bind(seconds).bind(time).bind(lease.trial).bind(lease.part).step();
+    if (lease.token > 1) {
+      close_attempt({lease.trial, lease.token - 1, lease.part}, "lost");
+      // What was learnt after the last checkpoint is learnt again, so it is forgotten here.
+      Statement(db_, "delete from epoch where trial = ? and part = ? and epoch > (select saved_epochs from trial where number = ? and part = ?)")
+          .bind(lease.trial).bind(lease.part).bind(lease.trial).bind(lease.part).step();
+    }
     Statement(db_, "insert into attempt (trial, part, token, owner, started) values (?, ?, ?, ?, ?)")
         .bind(lease.trial).bind(lease.part).bind(lease.token).bind(owner).bind(time).step();
     transaction.commit();
@@ -315,16 +329,17 @@ class SqlStore final : public Store {
   bool end(const Lease& lease, TrialState state, const Ending& ending) {
     Transaction transaction(db_);
     const bool ends = state != TrialState::queued;
-    Statement(db_, fmt::format("update trial set state = ?, owner = '', held_until = null, seconds = seconds + ?, ended = ? {}", kHeld))
-        .bind(to_string(state)).bind(ending.seconds).bind(ends ? utc_now() : "").bind(lease.trial).bind(lease.part).bind(lease.token).step();
+    // A failure keeps the scores that were there, a score takes back what failed before, and a trial given back keeps both.
+    std::string more;
+    if (state == TrialState::failed) more = ", cause = ?, message = ?";
+    else if (ends) more = ", scores = ?, objective = ?, cause = '', message = ''";
+    Statement update(db_, fmt::format("update trial set state = ?, owner = '', held_until = null, seconds = seconds + ?, ended = ?{} {}", more, kHeld));
+    update.bind(to_string(state)).bind(ending.seconds).bind(ends ? utc_now() : "");
+    if (state == TrialState::failed) update.bind(ending.cause).bind(ending.message);
+    else if (ends) update.bind(dump(ending.scores)).bind(ending.objective);
+    update.bind(lease.trial).bind(lease.part).bind(lease.token).step();
     if (db_.changes() == 0) return false;
     close_attempt(lease, ends ? to_string(state) : "released");
-    if (state == TrialState::failed)
-      Statement(db_, "update trial set cause = ?, message = ? where number = ? and part = ?")
-          .bind(ending.cause).bind(ending.message).bind(lease.trial).bind(lease.part).step();
-    else if (ends)
-      Statement(db_, "update trial set scores = ?, objective = ?, cause = '', message = '' where number = ? and part = ?")
-          .bind(dump(ending.scores)).bind(ending.objective).bind(lease.trial).bind(lease.part).step();
     if (ends && lease.part.empty()) end_decision(lease.trial, state, ending);
     transaction.commit();
     return true;
@@ -333,10 +348,13 @@ class SqlStore final : public Store {
   /// Closes the decision that a trial was carried out under.
   void end_decision(int64_t trial, TrialState state, const Ending& ending) {
     const auto macs = ending.scores.find("macs");
-    const double epochs = this->trial(trial, "")->epochs;
-    Statement(db_, "update decision set ended = (select count(*) from decision where ended is not null), state = ?, epochs = ?, cost = ?, "
-                   "objective = ? where number = (select decision from trial where number = ? and part = '') and ended is null")
-        .bind(to_string(state)).bind(epochs).bind(macs == ending.scores.end() ? 0.0 : macs->second * epochs).bind(ending.objective).bind(trial).step();
+    Statement row(db_, fmt::format("select decision, {} from trial where number = ? and part = ''", kEpochs));
+    row.bind(trial).step();
+    const double epochs = row.number(1);
+    Statement(db_, "update decision set ended = (select coalesce(max(ended) + 1, 0) from decision), state = ?, epochs = ?, cost = ?, objective = ? "
+                   "where number = ? and ended is null")
+        .bind(to_string(state)).bind(epochs).bind(macs == ending.scores.end() ? 0.0 : macs->second * epochs).bind(ending.objective)
+        .bind(row.integer(0)).step();
   }
 
   std::unique_ptr<Database> database_;
@@ -345,12 +363,18 @@ class SqlStore final : public Store {
 
 }  // namespace
 
-std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file) {
+std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file, bool is_flushed) {
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   refuse_network_folder(folder);
   std::error_code error;
   const bool read_only = access(folder.c_str(), W_OK) != 0 && std::filesystem::exists(file, error);
-  return std::make_unique<SqlStore>(open_sqlite_database(file.string(), read_only), read_only);
+  std::unique_ptr<Database> database = open_sqlite_database(file.string(), read_only);
+  const Database& opened = *database;
+  auto store = std::make_unique<SqlStore>(std::move(database), read_only);
+  if (is_flushed && !read_only) store->set_info(kFlushed, true);
+  // Whoever works on it is as careful as who made it.
+  if (store->info(kFlushed).has_value()) opened.run("pragma synchronous = full");
+  return store;
 }
 
 std::unique_ptr<Store> open_memory() { return std::make_unique<SqlStore>(open_sqlite_database(":memory:", false), false); }

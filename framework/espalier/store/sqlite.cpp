@@ -11,7 +11,9 @@
 #include <ctime>
 #include <fstream>
 #include <thread>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace espalier {
 
@@ -30,6 +32,13 @@ std::string escape_uri(const std::string& path) {
   std::string out;
   for (const char c : path) out += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02X}", static_cast<int>(c)) : std::string(1, c);
   return out;
+}
+
+/// The SQL function that tells the time: seconds since the machine was started, also those that it slept.
+void tell_boot_seconds(sqlite3_context* context, int, sqlite3_value**) {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  sqlite3_result_double(context, static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec));
 }
 
 std::string boot_name() {
@@ -56,15 +65,44 @@ struct Finalize {
 struct Close {
   void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 };
+using Prepared = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+/// Statements that were prepared and are not in use: preparing one takes longer than running it.
+class Shelf {
+ public:
+  Prepared take(const std::string& sql) {
+    const auto found = idle_.find(sql);
+    if (found == idle_.end() || found->second.empty()) return nullptr;
+    Prepared statement = std::move(found->second.back());
+    found->second.pop_back();
+    return statement;
+  }
+  void give(Prepared statement) {
+    sqlite3_reset(statement.get());
+    sqlite3_clear_bindings(statement.get());
+    const char* sql = sqlite3_sql(statement.get());
+    idle_[sql].push_back(std::move(statement));
+  }
+
+ private:
+  std::unordered_map<std::string, std::vector<Prepared>> idle_;
+};
 
 class SqliteCursor final : public Cursor {
  public:
-  SqliteCursor(sqlite3* handle, const std::string& name, const std::string& sql) : handle_(handle), name_(name) {
+  SqliteCursor(sqlite3* handle, const std::string& name, const std::string& sql, Shelf& shelf)
+      : handle_(handle), name_(name), shelf_(shelf), statement_(shelf.take(sql)) {
+    if (statement_) return;
     sqlite3_stmt* raw = nullptr;
-    const int code = sqlite3_prepare_v2(handle, sql.c_str(), -1, &raw, nullptr);
+    const int code = sqlite3_prepare_v3(handle, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
     statement_.reset(raw);
     if (code != SQLITE_OK) complain(handle, name, code, sql);
   }
+  ~SqliteCursor() override {
+    if (statement_) shelf_.give(std::move(statement_));
+  }
+  SqliteCursor(const SqliteCursor&) = delete;
+  SqliteCursor& operator=(const SqliteCursor&) = delete;
   void bind(int64_t value) override { sqlite3_bind_int64(statement_.get(), ++bound_, value); }
   void bind(double value) override { sqlite3_bind_double(statement_.get(), ++bound_, value); }
   void bind(const std::string& value) override {
@@ -90,7 +128,8 @@ class SqliteCursor final : public Cursor {
  private:
   sqlite3* handle_;
   const std::string& name_;
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  Shelf& shelf_;
+  Prepared statement_;
   int bound_ = 0;
 };
 
@@ -105,13 +144,14 @@ class SqliteDatabase final : public Database {
     if (code != SQLITE_OK) fail("E3001", fmt::format("cannot open the store '{}': {}", file, sqlite3_errstr(code)));
     sqlite3_extended_result_codes(raw, 1);
     sqlite3_busy_handler(raw, wait_for_lock, nullptr);
+    sqlite3_create_function_v2(raw, "boot_seconds", 0, SQLITE_UTF8, nullptr, tell_boot_seconds, nullptr, nullptr, nullptr);
     if (file != ":memory:" && !read_only) run("pragma journal_mode = wal");
     // Nothing that is committed is lost when a process dies; when the machine loses power the last moments may be.
     run("pragma synchronous = normal; pragma foreign_keys = on");
   }
 
   std::unique_ptr<Cursor> prepare(const std::string& sql) const override {
-    return std::make_unique<SqliteCursor>(handle_.get(), name_, sql);
+    return std::make_unique<SqliteCursor>(handle_.get(), name_, sql, shelf_);
   }
   void run(const std::string& sql) const override {
     const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
@@ -119,17 +159,14 @@ class SqliteDatabase final : public Database {
   }
   int64_t changes() const override { return sqlite3_changes64(handle_.get()); }
   void begin() const override { run("begin immediate"); }
+  void commit() const override { run("commit"); }
   int64_t format() const override {
     const auto version = prepare("pragma user_version");
     version->step();
     return version->integer(0);
   }
   void set_format(int64_t format) const override { run(fmt::format("pragma user_version = {}", format)); }
-  std::string now() const override {
-    timespec time{};
-    clock_gettime(CLOCK_BOOTTIME, &time);
-    return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
-  }
+  std::string now() const override { return "boot_seconds()"; }
   std::string clock() const override { return boot_; }
   const std::string& name() const override { return name_; }
 
@@ -137,6 +174,7 @@ class SqliteDatabase final : public Database {
   std::string name_;
   std::string boot_;
   std::unique_ptr<sqlite3, Close> handle_;
+  mutable Shelf shelf_;
 };
 
 }  // namespace

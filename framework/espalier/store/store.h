@@ -115,15 +115,18 @@ class Store {
   virtual std::vector<EpochRecord> epochs(int64_t number, const std::string& part = "") const = 0;
 };
 
-/// One file, WAL mode; in a folder that cannot be written, to be read only. Refuses network file systems (E3010).
-std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file);
+/// One file, WAL mode; in a folder that cannot be written, to be read only. Refuses network file systems (E3010). The death of
+/// any process loses nothing that was committed; a loss of power may lose the last moments, unless the study `is_flushed`:
+/// then every commit waits for the disk, from now on and whoever opens it.
+std::unique_ptr<Store> open_sqlite(const std::filesystem::path& file, bool is_flushed = false);
 /// In memory, for tests of what lies above.
 std::unique_ptr<Store> open_memory();
 /// The study of that name in a PostgreSQL database (`url` as libpq takes it), for workers on many machines.
 std::unique_ptr<Store> open_postgres(const std::string& url, const std::string& study);
 
-/// Opens or makes the store of the study in `folder`: a file in it, or where `url` is given the PostgreSQL database that it
-/// names, which is then written down in the folder. A folder that has a store keeps it; E3018 if `url` names another one.
+/// Opens or makes the store of the study in `folder`: a file in it ("", or "sqlite-flushed" for one that is flushed), or the
+/// PostgreSQL database that `url` names, which is then written down in the folder. A folder that has a store keeps it; E3018 if
+/// `url` names another one.
 std::unique_ptr<Store> create_store(const std::filesystem::path& folder, const std::string& url);
 /// The store of the study in `folder`. Throws E3019 if it has none.
 std::unique_ptr<Store> open_store(const std::filesystem::path& folder);

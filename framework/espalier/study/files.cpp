@@ -11,10 +11,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 
 namespace espalier {
 
@@ -96,7 +98,12 @@ void write_all(int descriptor, const std::string& text, const std::filesystem::p
 FolderLock::FolderLock(const std::filesystem::path& folder) {
   descriptor_ = open((folder / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   require(descriptor_ >= 0, "E3021", fmt::format("cannot write in '{}': {}", folder.string(), std::strerror(errno)));
-  if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  // Children of one that was killed a moment ago may hold it until they are dead, too.
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries; ++i) {
+    if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(25));
+  }
   close(descriptor_);
   fail("E3020", fmt::format("the study in '{}' is being run by another process", folder.string()), "wait for it or end it");
 }

@@ -40,6 +40,7 @@ std::string host_name() {
 void require_identity(const Store& store, const Pipeline& pipeline, const std::filesystem::path& folder) {
   const Json now = identity(pipeline.resolved);
   const Json before = store.info("identity").value_or(Json());
+  require(!before.is_null(), "E3019", fmt::format("the study in '{}' has not begun yet", folder.string()));
   if (before != now)
     fail("E3022", fmt::format("'{}' holds another study: '{}' differs", folder.string(), first_difference(before, now)),
          "give another folder, or the pipeline that it was begun with");

@@ -30,6 +30,7 @@ class Observer {
 struct StudyOptions {
   std::filesystem::path folder;              ///< the study's own, created if absent
   std::filesystem::path trainer;             ///< espalier-trainer
+  double lease_seconds = 60.0;               ///< how long a trial is a worker's own after it was last heard of
   const std::atomic<int>* interrupts = nullptr;  ///< number of Ctrl-C seen: 1 finishes the step, 2 stops at once
 
   int interrupt_count() const { return interrupts != nullptr ? interrupts->load() : 0; }

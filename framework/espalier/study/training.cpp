@@ -16,7 +16,8 @@ namespace espalier {
 
 namespace {
 
-constexpr double kRenewSeconds = 10.0;
+/// A lease is renewed so many times before it would run out.
+constexpr double kRenewals = 6.0;
 
 Metrics numbers_of(const Json& object) {
   Metrics out;
@@ -111,9 +112,9 @@ class Attempt {
 
   /// The worker's heartbeat, whatever the trainer does: a trainer that hangs is ended for its silence.
   void keep_lease() {
-    if (seconds_since(renewed_) < kRenewSeconds) return;
+    if (seconds_since(renewed_) < options_.lease_seconds / kRenewals) return;
     renewed_ = Clock::now();
-    const bool held = store_.renew(lease_, kLeaseSeconds) && (order_.whole == nullptr || store_.renew(*order_.whole, kLeaseSeconds));
+    const bool held = store_.renew(lease_, options_.lease_seconds) && (order_.whole == nullptr || store_.renew(*order_.whole, options_.lease_seconds));
     if (!held) throw Fenced{};
   }
 

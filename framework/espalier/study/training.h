@@ -20,9 +20,6 @@ struct TrainingContext {
   std::function<void(const Json&)> on_hello;   ///< what a trainer says of itself: LibTorch, threads, precision
 };
 
-/// How long a lease holds after its worker was last heard of.
-inline constexpr double kLeaseSeconds = 60.0;
-
 /// What a training is asked beyond its document.
 struct TrainingOrder {
   Json until = nullptr;       ///< epochs after which it ends; null: as the document says

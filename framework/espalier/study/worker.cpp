@@ -15,6 +15,9 @@ namespace {
 
 /// How often a worker without work looks for some.
 constexpr auto kLook = std::chrono::milliseconds(50);
+/// How often one that has lost its store asks for it.
+constexpr auto kAskAgain = std::chrono::milliseconds(500);
+constexpr const char* kConnectionLost = "E3017";
 
 }  // namespace
 
@@ -52,21 +55,44 @@ Worker::Worker(Team& team, Store& store, const std::string& owner)
                .on_hello = team.on_hello} {}
 
 StudyEnd Worker::work() {
-  while (context_.interrupts() == 0) {
-    switch (once()) {
-      case Ended::goes_on: break;
-      case Ended::search_over: return StudyEnd::finished;
-      case Ended::interrupted: return StudyEnd::interrupted;
+  while (true) {
+    try {
+      if (context_.interrupts() > 0) return StudyEnd::interrupted;
+      switch (once()) {
+        case Ended::goes_on: break;
+        case Ended::search_over: return StudyEnd::finished;
+        case Ended::interrupted: return StudyEnd::interrupted;
+      }
+    } catch (const Error& error) {
+      const Problem& problem = error.problems().front();
+      if (problem.code != kConnectionLost) throw;
+      if (!await_store(problem.message)) return StudyEnd::interrupted;
     }
   }
-  return StudyEnd::interrupted;
+}
+
+/// A server may be started again. What this worker held is claimed again once its lease is over, from its last checkpoint.
+bool Worker::await_store(const std::string& why) {
+  team_.observer.on_note(why + "; waiting for it");
+  const Clock::time_point begun = Clock::now();
+  while (team_.options.interrupt_count() == 0) {
+    std::this_thread::sleep_for(kAskAgain);
+    try {
+      store_.info("stop");
+      team_.observer.on_note(fmt::format("the store is there again, after {:.0f} s", seconds_since(begun)));
+      return true;
+    } catch (const Error& error) {
+      if (error.problems().front().code != kConnectionLost) throw;
+    }
+  }
+  return false;
 }
 
 Worker::Ended Worker::once() {
   require_folder();
   log_.refresh(store_);
   if (is_spent()) return Ended::search_over;
-  if (const auto lease = store_.claim(owner_, kLeaseSeconds)) {
+  if (const auto lease = store_.claim(owner_, team_.options.lease_seconds)) {
     if (run_trial(*lease)) return Ended::goes_on;
     if (context_.interrupts() > 0) return Ended::interrupted;
     team_.observer.on_note(fmt::format("the time budget ended trial {} before all of its parts were trained: it has no score; "
@@ -126,7 +152,7 @@ bool Worker::run_parts(const Lease& lease, const std::vector<Part>& parts, const
     store_.add_part(lease.trial, part.name, part_document(document, part, pipeline_, team_.deciding.data));
     const TrialRecord before = store_.trial(lease.trial, part.name).value();
     const bool is_done = before.state == TrialState::paused && whole.pauses && before.epochs >= whole.until.get<double>();
-    if (const auto claimed = is_done ? std::nullopt : store_.claim_part(lease.trial, part.name, owner_, kLeaseSeconds)) {
+    if (const auto claimed = is_done ? std::nullopt : store_.claim_part(lease.trial, part.name, owner_, team_.options.lease_seconds)) {
       team_.observer.on_part_start(store_.trial(lease.trial, part.name).value());
       TrainingOrder order = whole;
       order.keeps_partial = false;
@@ -170,7 +196,7 @@ bool Worker::refit(const TrialRecord& best) {
   if (!pipeline_.search.refit) return true;
   const Json document = store_.document(best.number);
   if (!store_.trial(best.number, kRefit)) store_.add_part(best.number, kRefit, refit_document(document, team_.deciding.data));
-  const auto claimed = store_.claim_part(best.number, kRefit, owner_, kLeaseSeconds);
+  const auto claimed = store_.claim_part(best.number, kRefit, owner_, team_.options.lease_seconds);
   if (!claimed) return true;
   team_.observer.on_note(fmt::format("trial {} is the best: training it again on all rows but test, for {} epochs", best.number, refit_epochs(best)));
   team_.observer.on_part_start(store_.trial(best.number, kRefit).value());
