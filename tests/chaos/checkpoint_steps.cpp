@@ -4,11 +4,11 @@
 
 #include "espalier/error.h"
 
-#include <fmt/format.h>
-
 #include <unistd.h>
 
 #include <fstream>
+#include <iostream>
+#include <string>
 
 using namespace espalier;
 using namespace espalier::engine;
@@ -25,7 +25,7 @@ TensorFile content_of(int64_t version) {
 void save(const std::filesystem::path& folder) {
   for (int64_t version = 1; version <= 4; ++version) {
     write_tensors(folder / "last.ckpt", content_of(version));
-    const std::string text = fmt::format("{}\n", version);
+    const std::string text = std::to_string(version) + "\n";
     require(write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()), "E0001", "cannot say what was done");
   }
 }
@@ -40,7 +40,7 @@ void check(const std::filesystem::path& folder, const std::filesystem::path& sai
   }
   const TensorFile found = read_tensors(folder / "last.ckpt");  // throws if it is damaged
   const auto version = found.state.at("epoch").get<int64_t>();
-  require(version == acknowledged || version == acknowledged + 1, "E0001", fmt::format("version {} was acknowledged, {} is there", acknowledged, version));
+  require(version == acknowledged || version == acknowledged + 1, "E0001", "version " + std::to_string(acknowledged) + " was acknowledged, " + std::to_string(version) + " is there");
   require(found.tensors.at("b.weight").values == content_of(version).tensors.at("b.weight").values, "E0001", "weights of another version");
 }
 
@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     else return 2;
     return 0;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    std::cerr << error.what() << '\n';
     return 3;
   }
 }

@@ -81,6 +81,7 @@ int train(const Json& job, const Json& settings, const std::string& behaviour) {
     if (saved != std::to_string(epoch)) return 9;
   }
   const int64_t epochs = attempt["until"].is_number() ? attempt["until"].get<int64_t>() : settings.value("epochs", kEpochs);
+  if (behaviour == "warns") send({{"warning", "something is odd"}});
   while (epoch < epochs) {
     ++epoch;
     if (const double seconds = settings.value("seconds", 0.0); seconds > 0.0) usleep(static_cast<useconds_t>(seconds * 1e6));

@@ -140,3 +140,11 @@ TEST_CASE("a study whose folder is deleted while it runs says so and ends") {
   } deleter(folder.path() / "s");
   CHECK_THROWS_WITH(run(pipeline_with(3), folder.path() / "s", deleter), Catch::Contains("deleted or moved"));
 }
+
+TEST_CASE("what the trainer warns of is told") {
+  const TemporaryFolder folder;
+  Watcher watcher;
+  run(pipeline_with(1, {"warns"}), folder.path(), watcher);
+  REQUIRE(watcher.notes.size() == 1);
+  CHECK(watcher.notes.front() == "trial 0: something is odd");
+}

@@ -102,6 +102,21 @@ TEST_CASE("a study that is prolonged goes on as if it had been longer from the s
   for (size_t i = 0; i < first.size(); ++i) CHECK(first[i].settings == second[i].settings);
 }
 
+TEST_CASE("a search leaves no checkpoint behind that nobody will go on from") {
+  const TemporaryFolder folder;
+  Watcher watcher;
+  run(with_rungs(8), folder.path(), watcher);
+  const auto store = open_store(folder.path());
+  std::vector<std::string> wanted, found;
+  for (const TrialRecord& trial : store->trials())
+    if (trial.state == TrialState::paused) wanted.push_back(trial.checkpoint);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path() / "trials"))
+    if (entry.path().extension() == ".ckpt") found.push_back(entry.path().lexically_relative(folder.path()).string());
+  std::ranges::sort(wanted);
+  std::ranges::sort(found);
+  CHECK(found == wanted);
+}
+
 TEST_CASE("in reproducible order any number of workers gives the same trials and the same decisions") {
   const TemporaryFolder folder;
   std::string first;

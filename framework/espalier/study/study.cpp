@@ -4,6 +4,7 @@
 #include "espalier/study/clock.h"
 #include "espalier/study/files.h"
 #include "espalier/study/locked_observer.h"
+#include "espalier/study/retention.h"
 #include "espalier/study/winner.h"
 #include "espalier/study/worker.h"
 
@@ -157,6 +158,8 @@ class Run {
       result.scores = write_best(pipeline_, options_, data_, *store_, *result.best, observer_);
       if (options_.interrupted()) result.end = StudyEnd::interrupted;
     }
+    if (result.end == StudyEnd::finished)
+      remove_files(options_.folder, removable_files(options_.folder, *store_, pipeline_.search.objective.maximize, pipeline_.keep));
     return result;
   }
 

@@ -93,6 +93,8 @@ class Attempt {
     return [this, done = before_.epochs](const Json& message) mutable {
       context_.observer.on_pulse();
       if (message.contains("hello")) context_.on_hello(message["hello"]);
+      if (message.contains("warning") && message["warning"].is_string())
+        context_.observer.on_note(fmt::format("trial {}: {}", lease_.trial, message["warning"].get<std::string>()));
       bool held = true;
       if (message.contains("epoch") && message.contains("metrics")) {
         EpochRecord epoch{.epoch = message["epoch"].get<int64_t>(), .metrics = numbers_of(message["metrics"])};

@@ -1,6 +1,7 @@
 #include "espalier/study/worker.h"
 
 #include "espalier/error.h"
+#include "espalier/study/retention.h"
 
 #include <fmt/format.h>
 
@@ -140,6 +141,8 @@ bool Worker::run_trial(const Lease& lease) {
   const std::vector<Part> parts = parts_of(pipeline_);
   const bool goes_on = parts.empty() ? train_claimed(context_, lease, order) : run_parts(lease, parts, order);
   team_.observer.on_trial_end(store_.trial(lease.trial).value());
+  const std::filesystem::path& folder = team_.options.folder;
+  remove_files(folder, removable_files_of(lease.trial, folder, store_, pipeline_.keep));
   return goes_on;
 }
 
