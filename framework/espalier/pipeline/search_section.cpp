@@ -215,6 +215,12 @@ void SectionReader::run() {
   one_of("run.keep.checkpoints", {"all", "best", "best_and_last"}, pipeline_.keep.checkpoints);
   bytes("run.keep.quota", pipeline_.keep.quota);
   if (const std::string store = out.value("store", "sqlite"); store != "sqlite") pipeline_.store = store;
+  // It is written into the study's folder, where others read it.
+  const size_t scheme = pipeline_.store.find("://"), at = pipeline_.store.find('@');
+  const bool in_url = scheme != std::string::npos && at != std::string::npos && pipeline_.store.substr(scheme + 3, at - scheme - 3).find(':') != std::string::npos;
+  if (in_url || pipeline_.store.find("password") != std::string::npos)
+    problems_.add("E0202", "run.store holds a password, which a study would give away", assignments_.find("run.store")->value.place,
+                  "leave it out and put it into ~/.pgpass or PGPASSWORD");
   if (out.empty()) pipeline_.resolved.erase("run");
 }
 
