@@ -138,9 +138,9 @@ void Watch::on_progress(const std::string& what, double fraction) {
   }
 }
 
-/// Trials are called by their numbers, which begin at 0; how many there will be stands beside it.
+/// Trials are called by their numbers, which begin at 0; how many there will be stands beside it, unless it was added to those.
 std::string Watch::title(const TrialRecord& trial) const {
-  return planned_ > 0 ? fmt::format("trial {} ({} of {})", trial.number, trial.number + 1, planned_)
+  return planned_ > trial.number ? fmt::format("trial {} ({} of {})", trial.number, trial.number + 1, planned_)
                       : fmt::format("trial {}", trial.number);
 }
 
