@@ -7,9 +7,12 @@ target_compile_options(espalier_options INTERFACE -Wall -Wextra -Wpedantic -Wsha
                                                   -Wold-style-cast -Woverloaded-virtual
                                                   -Wno-missing-field-initializers
                                                   $<$<BOOL:${ESPALIER_WERROR}>:-Werror>)
-# GCC 12 warns of every "literal" + std::string (GCC bug 105651), and of the library's own copies where headers are precompiled.
+# GCC 12 warns of every "literal" + std::string (GCC bug 105651), and of the library's own copies where headers are precompiled;
+# GCC 14 of copies of one element in LibTorch 2.6.
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(espalier_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(espalier_options INTERFACE -Wno-array-bounds)
 endif()
 
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
