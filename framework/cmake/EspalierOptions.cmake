@@ -12,7 +12,7 @@ target_compile_options(espalier_options INTERFACE -Wall -Wextra -Wpedantic -Wsha
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(espalier_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(espalier_options INTERFACE -Wno-array-bounds)
+  target_compile_options(espalier_options INTERFACE -Wno-array-bounds -Wno-stringop-overflow)
 endif()
 
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
