@@ -1,7 +1,6 @@
 #include "espalier/cli/trial.h"
 
 #include "espalier/cli/chart.h"
-#include "espalier/store/attempts.h"
 #include "espalier/study/process.h"
 #include "espalier/study/training.h"
 
@@ -95,7 +94,7 @@ Json document_of(const Opened& study, const TrialRecord& trial) {
   const auto before = best_before(study, trial);
   out["best_before"] = before ? Json(before->number) : Json();
   out["tries"] = Json::array();
-  for (const AttemptRecord& one : attempts(study.place.folder, trial.number))
+  for (const AttemptRecord& one : study.store->attempts(trial.number))
     out["tries"].push_back({{"part", one.part}, {"token", one.token}, {"worker", one.owner}, {"started", one.started},
                             {"ended", one.ended}, {"outcome", one.outcome}});
   out["decisions"] = Json::array();
@@ -159,7 +158,7 @@ void print_decisions(const Opened& study, int64_t number) {
 
 void print_attempts(const Opened& study, int64_t number) {
   Table table{.headers = {"attempt", "worker", "began", "took", "outcome"}};
-  for (const AttemptRecord& one : attempts(study.place.folder, number)) {
+  for (const AttemptRecord& one : study.store->attempts(number)) {
     const double took = seconds_between(one.started, one.ended);
     table.rows.push_back({one.part.empty() ? std::to_string(one.token) : fmt::format("{}, {}", one.part, one.token), one.owner, one.started,
                           took < 0.0 ? "-" : fmt::format("{:.0f}s", took), one.outcome.empty() ? "runs" : one.outcome});

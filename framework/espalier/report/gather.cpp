@@ -4,7 +4,6 @@
 #include "espalier/importance/from_store.h"
 #include "espalier/network/analysis.h"
 #include "espalier/report/samples.h"
-#include "espalier/store/attempts.h"
 #include "espalier/store/store.h"
 
 #include <fmt/format.h>
@@ -43,9 +42,9 @@ Json trial_of(const Store& store, const TrialRecord& trial) {
 }
 
 /// Who ran what when.
-Json attempts_of(const fs::path& study) {
+Json attempts_of(const Store& store) {
   Json out = Json::array();
-  for (const AttemptRecord& one : attempts(study))
+  for (const AttemptRecord& one : store.attempts())
     out.push_back({{"trial", one.trial}, {"part", one.part}, {"owner", one.owner}, {"started", one.started}, {"ended", one.ended},
                    {"outcome", one.outcome}});
   return out;
@@ -173,7 +172,7 @@ Json gather(const fs::path& study) {
               {"seed", seed_of("\n" + resolved)}, {"objective", objective}, {"pipeline", pipeline}, {"resolved", resolved},
               {"lock", lock}, {"where", where_it_ran(document, lock)}, {"trials", Json::array()}};
   for (const TrialRecord& trial : trials) out["trials"].push_back(trial_of(*store, trial));
-  out["attempts"] = attempts_of(study);
+  out["attempts"] = attempts_of(*store);
   out["decisions"] = decisions_of(*store);
   out["importance"] = to_json(importance(trials, objective.value("maximize", true)));
   Json network = read_json(study / "best" / "network.json");

@@ -242,6 +242,16 @@ class SqlStore final : public Store {
     return Json::parse(row.text(0));
   }
 
+  std::vector<AttemptRecord> attempts(std::optional<int64_t> trial) const override {
+    Statement row(db_, std::string("select trial, part, token, owner, started, ended, outcome from attempt ") +
+                           (trial ? "where trial = ? " : "") + "order by started, trial, part, token");
+    if (trial) row.bind(*trial);
+    std::vector<AttemptRecord> out;
+    while (row.step())
+      out.push_back({row.integer(0), row.text(1), row.integer(2), row.text(3), row.text(4), row.text(5), row.text(6)});
+    return out;
+  }
+
   std::vector<EpochRecord> epochs(int64_t number, const std::string& part) const override {
     std::vector<EpochRecord> out;
     Statement row(db_, "select epoch, metrics from epoch where trial = ? and part = ? order by epoch");

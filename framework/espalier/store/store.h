@@ -64,6 +64,17 @@ struct EpochRecord {
   Metrics metrics;
 };
 
+/// One try at a training, as the audit trail keeps it.
+struct AttemptRecord {
+  int64_t trial = -1;
+  std::string part = {};      ///< "" for a trial itself
+  int64_t token = 0;          ///< counts the tries of a training from 1
+  std::string owner = {};     ///< the worker
+  std::string started = {};   ///< UTC, ISO 8601
+  std::string ended = {};     ///< "" while it runs
+  std::string outcome = {};   ///< complete, paused, failed, released, lost; "" while it runs
+};
+
 /// The right to run a trial: the token goes with every write; an old one is refused (fencing token).
 struct Lease {
   int64_t trial = -1;
@@ -113,6 +124,8 @@ class Store {
   virtual std::optional<TrialRecord> trial(int64_t number, const std::string& part = "") const = 0;
   virtual Json document(int64_t number, const std::string& part = "") const = 0;
   virtual std::vector<EpochRecord> epochs(int64_t number, const std::string& part = "") const = 0;
+  /// All attempts, or those of one trial and its parts, in the order in which they began.
+  virtual std::vector<AttemptRecord> attempts(std::optional<int64_t> trial = {}) const = 0;
 };
 
 /// One file, WAL mode; in a folder that cannot be written, to be read only. Refuses network file systems (E3010). The death of
