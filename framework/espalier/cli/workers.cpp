@@ -78,8 +78,7 @@ std::vector<Settings> settings_of(const Call& call, const Space& space) {
   const std::unique_ptr<Store> store = open_store(folder);
   std::vector<TrialRecord> trials = store->trials();
   std::erase_if(trials, [](const TrialRecord& trial) { return !trial.objective; });
-  const bool maximize = objective_of(*store).maximize;
-  std::ranges::stable_sort(trials, [&](const TrialRecord& a, const TrialRecord& b) { return maximize ? *a.objective > *b.objective : *a.objective < *b.objective; });
+  sort_best_first(trials, objective_of(*store).maximize);
   std::vector<Settings> out;
   for (const TrialRecord& trial : trials) {
     const Settings settings = complete(space, trial.settings, [](const Axis& axis) { return axis.first; });

@@ -1,6 +1,14 @@
 #include "espalier/study/study.h"
 
+#include <algorithm>
+
 namespace espalier {
+
+void sort_best_first(std::vector<TrialRecord>& trials, bool maximize) {
+  std::ranges::stable_sort(trials, [&](const TrialRecord& a, const TrialRecord& b) {
+    return maximize ? *a.objective > *b.objective : *a.objective < *b.objective;
+  });
+}
 
 std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective) {
   const double sign = objective.maximize ? 1.0 : -1.0;
