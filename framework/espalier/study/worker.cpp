@@ -100,14 +100,18 @@ Worker::Ended Worker::once() {
                                        "a larger search.budget.time goes on with it", lease->trial));
     return Ended::search_over;
   }
-  const std::lock_guard lock(team_.mutex);
-  log_.refresh(store_);
-  switch (decide_next(team_.deciding, log_, store_)) {
+  switch (decide()) {
     case Decided::yes: break;
     case Decided::finished: return Ended::search_over;
     case Decided::wait: std::this_thread::sleep_for(kLook);
   }
   return Ended::goes_on;
+}
+
+Decided Worker::decide() {
+  const std::lock_guard lock(team_.mutex);
+  log_.refresh(store_);
+  return decide_next(team_.deciding, log_, store_);
 }
 
 /// True once time or epochs are used up; trials are counted where one is added.

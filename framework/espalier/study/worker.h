@@ -41,6 +41,7 @@ class Worker {
   enum class Ended { goes_on, search_over, interrupted };
 
   Ended once();
+  Decided decide();
   bool await_store(const std::string& why);
   bool is_spent() const;
   bool is_stopped() const;
