@@ -169,6 +169,9 @@ class Network {
   Value dropout(Value x, double rate);
   Value drop_path(Value x, double rate);                              ///< stochastic depth (arXiv:1603.09382), per sample
   Value random_flip(Value x, bool horizontal, bool vertical);
+  /// Pictures begin at `start` of their size and reach it after `until` of the training. Nothing behind it may need one size:
+  /// flatten is refused.
+  Value growing(Value x, double start, double until);
   Value alternating_flip(Value x);                                    ///< half of the pictures, in the next epoch the others
   Value random_translate(Value x, double height, double width);
   Value random_affine(Value x, const AffineOptions& options);         ///< turned, resized and sheared in one resampling

@@ -6,6 +6,7 @@
 #include "espalier/engine/augment.h"
 #include "espalier/engine/colour.h"
 #include "espalier/engine/executor.h"
+#include "espalier/engine/growing.h"
 
 #include <ATen/Parallel.h>
 
@@ -286,4 +287,31 @@ TEST_CASE("evaluation leaves pictures as they are") {
   CHECK(executor.run({{"x", x}}, {out.layer}, nullptr)[0].equal(x));
   Randomness randomness(1, 2);
   CHECK_FALSE(executor.run({{"x", x}}, {out.layer}, &randomness)[0].equal(x));
+}
+
+TEST_CASE("pictures grow by eighths until their share of the training, and are whole in evaluation") {
+  CHECK(grown_extent(32, 0.5, 0.8, 0.0) == 16);
+  CHECK(grown_extent(32, 0.5, 0.8, 0.2) == 20);
+  CHECK(grown_extent(32, 0.5, 0.8, 0.4) == 24);
+  CHECK(grown_extent(32, 0.5, 0.8, 0.79) == 32);
+  CHECK(grown_extent(32, 0.5, 0.8, 0.8) == 32);
+  CHECK(grown_extent(32, 0.5, 0.0, 0.0) == 32);
+  CHECK(grown_extent(3, 0.1, 1.0, 0.0) == 1);
+  Network net;
+  const Value small = net.growing(net.input("x", {3, 32, 16}, "uint8"), 0.5, 0.8);
+  const Value pooled = net.max_pool(net.conv(small, {.filters = 2, .kernel = 2, .padding = Padding::valid}));
+  const Value out = net.global_max_pool(pooled);
+  const Weights weights(net, 1);
+  const Executor executor(net, weights, false);
+  const Tensor x = at::full({4, 3, 32, 16}, 7.0).contiguous(at::MemoryFormat::ChannelsLast);
+  Randomness randomness(1, 2);
+  randomness.progress = 0.0;
+  std::vector<Tensor> values = executor.run({{"x", x}}, {small.layer, pooled.layer, out.layer}, &randomness);
+  CHECK(values[0].sizes() == at::IntArrayRef{4, 3, 16, 8});
+  CHECK(values[0].allclose(at::full({1}, 7.0)));  // a mean of equal pixels is that pixel
+  CHECK(values[1].sizes() == at::IntArrayRef{4, 2, 7, 3});
+  CHECK(values[2].sizes() == at::IntArrayRef{4, 2});
+  randomness.progress = 0.9;
+  CHECK(executor.run({{"x", x}}, {small.layer}, &randomness)[0].equal(x));
+  CHECK(executor.run({{"x", x}}, {small.layer}, nullptr)[0].equal(x));
 }

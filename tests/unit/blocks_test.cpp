@@ -233,6 +233,8 @@ TEST_CASE("single layers give the shapes that their settings say") {
   CHECK(last_shape(network_of("flatten", Json::object(), {3, 9, 9})) == Shape{243});
   CHECK(last_shape(network_of("resize", {{"size", {20, 30}}}, {3, 9, 9})) == Shape{3, 20, 30});
   CHECK(last_shape(network_of("resize", {{"size", {20}}}, {3, 9, 9})) == Shape{3, 20, 20});
+  CHECK(network_of("resize", {{"size", {9}}}, {3, 9, 9}).layers().size() == 1);
+  CHECK(network_of("resize", {{"size", {9}}, {"start", 0.5}}, {3, 9, 9}).layers().back().op == "growing");
   CHECK(network_of("identity", Json::object(), {3, 9, 9}).layers().size() == 1);
 }
 

@@ -186,6 +186,30 @@ TEST_CASE("hue and saturation of grey pictures are refused, and what works on fe
   CHECK(why([&] { net.random_erase(rgb, {.least_area = 0.5, .most_area = 0.4}); }).starts_with("E0320"));
 }
 
+TEST_CASE("pictures may grow before what pools, not before what needs one size or others that do not grow") {
+  const auto why = [](const auto& emit) {
+    try {
+      emit();
+    } catch (const Error& error) {
+      return error.problems().front().message;
+    }
+    return std::string();
+  };
+  Network net;
+  const Value whole = net.input("image", {3, 32, 32}, "uint8");
+  const Value small = net.growing(whole, 0.5, 0.7);
+  CHECK(net.shape(small) == Shape{3, 32, 32});
+  CHECK(net.layers().back().training_only);
+  CHECK(net.growing(whole, 1.0, 0.7).layer == whole.layer);
+  const Value features = net.relu(net.conv(small, {.filters = 3}));
+  CHECK(why([&] { net.flatten(features); }).find("its pictures grow in training, and it needs one size") != std::string::npos);
+  CHECK(why([&] { net.add(features, whole); }).find("do not grow in training, those of the first input do") != std::string::npos);
+  CHECK(why([&] { net.add(features, net.random_flip(small, true, false)); }).empty());
+  CHECK(why([&] { net.multiply(features, net.sigmoid(net.dense(net.global_avg_pool(features), 3))); }).empty());
+  CHECK(why([&] { net.flatten(net.resize(features, 8, 8)); }).empty());
+  CHECK(why([&] { net.growing(whole, 0.01, 0.7); }).find("start is 0.01") != std::string::npos);
+}
+
 TEST_CASE("a document read back is the same document") {
   const Network net = small_network();
   const Json document = net.to_json();

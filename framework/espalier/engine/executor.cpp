@@ -1,6 +1,7 @@
 #include "espalier/engine/executor.h"
 
 #include "espalier/engine/augment.h"
+#include "espalier/engine/growing.h"
 #include "espalier/engine/mix.h"
 #include "espalier/engine/pixels.h"
 #include "espalier/engine/tile_pool.h"
@@ -63,11 +64,12 @@ at::Tensor conv(const Json& set, at::Tensor x, const at::Tensor& weight, const a
   return at::conv2d(w.even() ? x : padded(x, w, 0.0), weight, bias, strides, padding, dilation, groups);
 }
 
-at::Tensor max_pool(const Layer& layer, const at::Tensor& x) {
-  const Window w = window(layer.set, x, 2, 2);
+at::Tensor max_pool(const Json& set, const at::Tensor& x) {
+  const Window w = window(set, x, 2, 2);
   if (w.kernel == w.stride && w.kernel < 16)
     return max_of_tiles(x, {.kernel = w.kernel, .rows_before = w.rows.before, .columns_before = w.columns.before,
-                            .height = layer.shape[1], .width = layer.shape[2]});
+                            .height = (x.size(2) + w.rows.before + w.rows.after) / w.kernel,
+                            .width = (x.size(3) + w.columns.before + w.columns.after) / w.kernel});
   const std::vector<int64_t> kernel = {w.kernel, w.kernel};
   const std::vector<int64_t> stride = {w.stride, w.stride};
   if (w.even() && 2 * w.rows.before <= w.kernel && 2 * w.columns.before <= w.kernel)
@@ -171,6 +173,7 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (op == "input") return inputs.at(set.at("name").get<std::string>());
   if (layer.training_only && randomness == nullptr) return in[0];
   if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
+  if (op == "growing") return grown(in[0], set, randomness->progress);
   if (layer.training_only) return augmented(layer, in[0], *randomness);
   if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
@@ -189,7 +192,7 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (op == "gelu") return at::gelu(in[0]);
   if (op == "sigmoid") return at::sigmoid(in[0]);
   if (op == "tanh") return at::tanh(in[0]);
-  if (op == "max_pool") return max_pool(layer, in[0]);
+  if (op == "max_pool") return max_pool(set, in[0]);
   if (op == "avg_pool") return avg_pool(set, in[0]);
   if (op == "global_avg_pool") return in[0].mean(at::IntArrayRef{2, 3});
   if (op == "global_max_pool") return in[0].amax(at::IntArrayRef{2, 3});

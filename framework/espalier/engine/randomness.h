@@ -19,6 +19,7 @@ struct Randomness {
   /// What is drawn once a sample and then kept through the epochs (alternating flips) depends on these.
   std::span<const int64_t> rows = {};
   int64_t epoch = 0;
+  double progress = 1.0;  ///< share of the training that is done
   uint64_t row_seed = 0;
   /// How samples are mixed in pairs where they are no longer pixels; nullptr: not at all.
   const Mixing* mixing = nullptr;

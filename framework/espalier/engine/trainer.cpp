@@ -193,6 +193,7 @@ bool Training::epoch() {
 void Training::step(std::span<const int64_t> order, int64_t index) {
   const int64_t global = position_.epochs_done * length_.steps_per_epoch + index;
   Randomness randomness = step_randomness(trial_, global, position_.epochs_done);
+  randomness.progress = static_cast<double>(global) / static_cast<double>(length_.steps);
   Random mix = mix_randomness(trial_, global);
   Weights& weights = session_.weights();
   weights.clear_gradients();

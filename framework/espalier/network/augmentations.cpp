@@ -8,6 +8,12 @@ using Shapes = Operation::Shapes;
 
 Shape same_picture(const Shapes& in, const Json&) { return picture(in); }
 
+Shape growing_shape(const Shapes& in, const Json& set) {
+  number_within(0.1, 1.0, set, "start");
+  number_within(0.0, 1.0, set, "until");
+  return picture(in);
+}
+
 Shape affine_shape(const Shapes& in, const Json& set) {
   number_within(0.0, 0.5, set, "rotate");
   number_within(0.0, 0.95, set, "zoom");
@@ -52,6 +58,7 @@ std::vector<Operation> augmentation_operations() {
       {.name = "random_translate",
        .settings = {{"height", required}, {"width", required}},
        .shape = same_picture},
+      {.name = "growing", .settings = {{"start", required}, {"until", required}}, .shape = growing_shape},
       {.name = "random_affine", .settings = {{"rotate", 0.0}, {"zoom", 0.0}, {"shear", 0.0}}, .shape = affine_shape},
       {.name = "random_colour",
        .settings = {{"brightness", 0.0}, {"contrast", 0.0}, {"saturation", 0.0}, {"hue", 0.0}},

@@ -103,6 +103,10 @@ Value Network::random_flip(Value x, bool horizontal, bool vertical) {
   return emit("random_flip", {x}, {{"horizontal", horizontal}, {"vertical", vertical}});
 }
 
+Value Network::growing(Value x, double start, double until) {
+  return start == 1 || until == 0 ? x : emit("growing", {x}, {{"start", start}, {"until", until}});
+}
+
 Value Network::alternating_flip(Value x) {
   return emit("random_flip", {x}, {{"horizontal", true}, {"vertical", false}, {"alternating", true}});
 }

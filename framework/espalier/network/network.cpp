@@ -50,6 +50,18 @@ void require_pixels(const std::vector<Layer>& layers, int last) {
                               "augmentations may", culprit->op, place(culprit->from))};
 }
 
+/// Throws Misfit if the pictures of an input grow and the operation needs one size, or another input's do not grow with them.
+void require_size(const std::vector<Layer>& layers, const std::vector<int>& in, const Operation& operation) {
+  const std::vector<bool> growing = grow(layers);
+  const auto grows = [&](size_t input) { return growing[static_cast<size_t>(in[input])]; };
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (operation.needs_size && grows(i)) throw Misfit{i, "its pictures grow in training, and it needs one size: pool before it"};
+    if (layers[static_cast<size_t>(in[i])].shape.size() == 3 && grows(i) != grows(0))
+      throw Misfit{i, fmt::format("its pictures {} in training, those of the first input {}", grows(i) ? "grow" : "do not grow",
+                                  grows(0) ? "do" : "do not")};
+  }
+}
+
 }  // namespace
 
 Network::Network() = default;
@@ -99,6 +111,7 @@ Value Network::emit(const std::string& op, const std::vector<Value>& in, Json se
     layer.shape = entry.shape(shapes, layer.set);
     if (entry.weights != nullptr) layer.weights = entry.weights(shapes, layer.set);
     if (entry.needs_pixels) require_pixels(layers_, layer.in[0]);
+    if (entry.needs_size || in.size() > 1) require_size(layers_, layer.in, entry);
   } catch (const Misfit& misfit) {
     const Layer& source = layers_[static_cast<size_t>(layer.in[misfit.input])];
     Problem problem{.code = "E0320",

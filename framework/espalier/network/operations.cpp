@@ -216,10 +216,10 @@ std::vector<Operation> make_operations() {
       {.name = "scale", .settings = {{"factor", required}, {"offset", 0.0}}, .shape = same_shape, .keeps_pixels = true},
       {.name = "max_pool", .settings = window, .shape = pool_shape},
       {.name = "avg_pool", .settings = window, .shape = pool_shape},
-      {.name = "global_avg_pool", .shape = global_pool_shape},
-      {.name = "global_max_pool", .shape = global_pool_shape},
-      {.name = "flatten", .shape = flatten_shape},
-      {.name = "resize", .settings = {{"height", required}, {"width", required}}, .shape = resize_shape, .keeps_pixels = true},
+      {.name = "global_avg_pool", .shape = global_pool_shape, .gives_size = true},
+      {.name = "global_max_pool", .shape = global_pool_shape, .gives_size = true},
+      {.name = "flatten", .shape = flatten_shape, .needs_size = true},
+      {.name = "resize", .settings = {{"height", required}, {"width", required}}, .shape = resize_shape, .keeps_pixels = true, .gives_size = true},
       {.name = "repeat_channels", .settings = {{"times", required}}, .shape = repeat_channels_shape, .keeps_pixels = true},
       {.name = "add", .inputs_min = 2, .inputs_max = SIZE_MAX, .shape = add_shape},
       {.name = "concat", .inputs_min = 2, .inputs_max = SIZE_MAX, .shape = concat_shape},
@@ -257,6 +257,14 @@ std::vector<bool> give_pixels(const std::vector<Layer>& layers) {
     pixels[i] = operation(layers[i].op).keeps_pixels &&
                 std::ranges::all_of(layers[i].in, [&](int from) { return pixels[static_cast<size_t>(from)]; });
   return pixels;
+}
+
+std::vector<bool> grow(const std::vector<Layer>& layers) {
+  std::vector<bool> growing(layers.size());
+  for (size_t i = 0; i < layers.size(); ++i)
+    growing[i] = layers[i].op == "growing" || (!operation(layers[i].op).gives_size &&
+                 std::ranges::any_of(layers[i].in, [&](int from) { return growing[static_cast<size_t>(from)]; }));
+  return growing;
 }
 
 }  // namespace espalier

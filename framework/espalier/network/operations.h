@@ -27,9 +27,11 @@ struct Operation {
   bool training_only = false;
   bool keeps_pixels = false;  ///< of pixels it gives pixels: what was black and white is known behind it
   bool needs_pixels = false;  ///< it must know what is black and white
+  bool needs_size = false;    ///< the height and width of its input are the same throughout the training
+  bool gives_size = false;    ///< its height and width do not follow those of its input
 };
 
-/// Another view of each picture in training: the operations "random_...". Part of the table below.
+/// What the training alone does to pictures: views of them, and their growth. Part of the table below.
 std::vector<Operation> augmentation_operations();
 
 /// The table of all operations.
@@ -39,5 +41,8 @@ const Operation& operation(const std::string& name);
 
 /// Whether each of these layers of a network gives pixels: an input, or what keeps pixels of what does.
 std::vector<bool> give_pixels(const std::vector<Layer>& layers);
+
+/// Whether the height and width of each of these layers grow in training.
+std::vector<bool> grow(const std::vector<Layer>& layers);
 
 }  // namespace espalier
