@@ -32,12 +32,25 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE}")
 endif()
 
-# espalier_precompile(TARGET headers...): those that nearly every source reads, and that take most of its time.
+# espalier_precompile(TARGET [headers... | FROM OTHER]): those that nearly every source reads, and that take most of its time.
+# They are precompiled once for all targets that name none: espalier_headers' are taken, or OTHER's.
 function(espalier_precompile target)
-  target_precompile_headers(${target} PRIVATE <nlohmann/json.hpp> ${ARGN})
+  cmake_parse_arguments(arg "" "FROM" "" ${ARGN})
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     target_compile_options(${target} PRIVATE -fpch-preprocess)
   endif()
+  if(arg_UNPARSED_ARGUMENTS)
+    target_precompile_headers(${target} PRIVATE ${arg_UNPARSED_ARGUMENTS})
+    return()
+  endif()
+  if(NOT arg_FROM)
+    set(arg_FROM espalier_headers)
+    # GCC takes what was precompiled only where the same macros are defined.
+    target_compile_definitions(${target} PRIVATE $<TARGET_PROPERTY:fmt::fmt,INTERFACE_COMPILE_DEFINITIONS>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${arg_FROM})
+  # And only for code that may lie anywhere alike, in programs as in libraries.
+  target_compile_options(${target} PRIVATE -fPIC)
 endfunction()
 
 # espalier_add_module(NAME [LIBRARIES ...]): the sources of framework/espalier/NAME, linked into libespalier.
@@ -50,6 +63,6 @@ function(espalier_add_module name)
   add_library(espalier_${name} OBJECT ${sources})
   target_include_directories(espalier_${name} PUBLIC "${PROJECT_SOURCE_DIR}/framework")
   target_link_libraries(espalier_${name} PRIVATE espalier::options PUBLIC nlohmann_json::nlohmann_json ${arg_LIBRARIES})
-  espalier_precompile(espalier_${name} <fmt/format.h>)
+  espalier_precompile(espalier_${name})
   target_link_libraries(espalier PRIVATE espalier_${name})
 endfunction()

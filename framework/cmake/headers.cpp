@@ -1,0 +1,1 @@
+// Nothing of its own: the target's precompiled header is what others read.
