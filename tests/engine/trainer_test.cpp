@@ -174,6 +174,8 @@ TEST_CASE("a profile tells the time of every layer, and its parts are no longer 
   REQUIRE(outcome.exit_code == 0);
   const Json done = outcome.last("done").at("done");
   CHECK(done.at("steps") == 3);
+  CHECK(done.at("evaluation").get<double>() > 0.0);
+  CHECK(done.at("memory").get<int64_t>() > (int64_t{1} << 20));
   double forward = 0.0;
   double backward = 0.0;
   size_t convolutions = 0;

@@ -1,5 +1,6 @@
 #include "catch.h"
 #include "espalier/error.h"
+#include "espalier/store/best.h"
 #include "espalier/study/files.h"
 #include "espalier/study/study.h"
 #include "study_folder.h"
@@ -18,9 +19,9 @@ TEST_CASE("of equally good trials the lower number is the best") {
                                   {.number = 1, .state = TrialState::complete, .objective = 0.9},
                                   {.number = 2, .state = TrialState::complete, .objective = 0.9},
                                   {.number = 3, .state = TrialState::failed, .objective = {}}};
-  CHECK(best_trial(trials, {"val_accuracy", true})->number == 1);
-  CHECK(best_trial(trials, {"val_loss", false})->number == 0);
-  CHECK_FALSE(best_trial({}, {"val_loss", false}).has_value());
+  CHECK(best_trial(trials, true)->number == 1);
+  CHECK(best_trial(trials, false)->number == 0);
+  CHECK_FALSE(best_trial({}, false).has_value());
 }
 
 TEST_CASE("a document is written as YAML that reads as it was, with origins") {

@@ -1,6 +1,7 @@
 #include "espalier/cli/results.h"
 #include "espalier/cli/select.h"
 #include "espalier/cli/trial_table.h"
+#include "espalier/store/best.h"
 
 #include <fmt/format.h>
 
@@ -26,7 +27,7 @@ int list_studies_found(const Call& call) {
     const auto store = open_store(folder);
     const Objective objective = objective_of(*store);
     const std::vector<TrialRecord> trials = store->trials();
-    const auto best = best_trial(trials, objective);
+    const auto best = best_trial(trials, objective.maximize);
     const int64_t complete = count(trials, TrialState::complete);
     const int64_t failed = count(trials, TrialState::failed);
     out.push_back({{"study", folder.string()}, {"trials", trials.size()}, {"complete", complete}, {"failed", failed},

@@ -1,4 +1,5 @@
 #include "espalier/cli/outline.h"
+#include "espalier/cli/pace.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/profile.h"
 #include "espalier/cli/studies.h"
@@ -70,6 +71,24 @@ Json reports_of(const std::vector<Pretrained>& all) {
   return out;
 }
 
+/// How long a training of the first settings takes here, if that was measured or is to be (`--time`).
+Json time_of_training(const Call& call, const Pipeline& pipeline, const Settings& first, const Registry& registry, const Json& cache) {
+  const bool measures = call.has("time");
+  if (!measures && !(cache["known"].get<bool>() && cache["ready"].get<bool>())) return {};
+  const FindReader readers = readers_of(registry);
+  const Preparation data = measures ? prepare_data(pipeline.data, readers) : explain_data(pipeline.data, readers);
+  std::ifstream counts(std::filesystem::path(data.splits).replace_extension(".json"));
+  const Json rows = Json::parse(counts, nullptr, false);
+  if (!rows.is_object()) return {};
+  const Json trial = trial_document(pipeline, first, registry, data, "", 0);
+  const auto pace = measures ? measure_pace(trial) : known_pace(trial);
+  if (!pace) return {};
+  const Json& count = rows.at("rows");
+  const Duration length = duration_of(trial.at("train"), *pace, count.value("train", int64_t{0}), count.value("validation", int64_t{0}));
+  return {{"step", pace->step}, {"steps", length.steps}, {"epoch", length.epoch}, {"epochs", length.epochs}, {"training", length.all()},
+          {"memory", pace->memory}};
+}
+
 int plan(const Call& call) {
   const Registry registry = scan_registry(call);
   const Pipeline pipeline = load(call, registry);
@@ -89,12 +108,13 @@ int plan(const Call& call) {
     cache["why"] = error.problems().front().message;
     cache["hint"] = error.problems().front().hint;
   }
+  const Json time = time_of_training(call, pipeline, first, registry, cache);
   if (call.json()) {
     Json axes = Json::array();
     for (const Axis& axis : pipeline.space.axes) axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}, {"parent", axis.parent}, {"parent_values", axis.parent_values}});
     print_json({{"pipeline", pipeline.name}, {"space", {{"size", size_of(pipeline.space.size())}, {"settings", axes}}},
                 {"network", network.to_json()}, {"parameters", total.parameters}, {"buffers", total.buffers},
-                {"macs", total.macs}, {"memory", bytes}, {"cache", cache}, {"weights", reports_of(pretrained)},
+                {"macs", total.macs}, {"memory", bytes}, {"time", time}, {"cache", cache}, {"weights", reports_of(pretrained)},
                 {"allowed_trials", trials ? Json(*trials) : Json()}});
     return 0;
   }
@@ -109,6 +129,12 @@ int plan(const Call& call) {
   fmt::print("parameters: {} ({} more are kept, not trained)\n", total.parameters, total.buffers);
   fmt::print("multiply-adds of one sample: {}\n", format_count(static_cast<double>(total.macs)));
   fmt::print("memory of training: about {}\n", format_bytes(bytes));
+  if (!time.is_null())
+    fmt::print("time of training: {} epochs of {} make {}; {} steps of {:.1f} ms; {} of memory were used\n", format_number(time["epochs"].get<double>()),
+               format_seconds(time["epoch"].get<double>()), format_seconds(time["training"].get<double>()), time["steps"].get<int64_t>(),
+               time["step"].get<double>() * 1e3, format_bytes(time["memory"].get<double>()));
+  else
+    fmt::print("time of training: not known; --time measures some steps\n");
   for (const Pretrained& one : pretrained) {
     fmt::print("weights of {}: {} (SHA-256 {})\n", one.node, one.file.string(), one.sha256);
     for (const std::string& line : one.report) fmt::print("  {}\n", line);
@@ -218,7 +244,7 @@ std::vector<Verb> pipeline_verbs() {
       {"check", "says every mistake of a pipeline, or that there is none", arguments,
        "espalier check pipelines/cifar10_classifier.yaml", {}, check},
       {"plan", "size of the space, network, cost, memory and what the cache will do", arguments,
-       "espalier plan fashion_mnist_quick trunk.depth=3", {studies}, plan},
+       "espalier plan fashion_mnist_quick trunk.depth=3", {studies, {"time", "measures some steps: how long a training takes here"}}, plan},
       {"show", "every resolved value and where it came from", "PIPELINE [PATH] [PATH=VALUE | ~PATH ...]",
        "espalier show fashion_mnist_quick trunk", {}, show},
       {"graph", "picture of the network with its shapes", arguments,

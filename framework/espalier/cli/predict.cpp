@@ -5,6 +5,7 @@
 #include "espalier/cli/studies.h"
 #include "espalier/data/files.h"
 #include "espalier/data/prepared.h"
+#include "espalier/store/best.h"
 #include "espalier/study/winner.h"
 
 #include <fmt/format.h>
@@ -48,7 +49,7 @@ Trained find_model(const Call& call, const std::string& word) {
     trial = store->trial(*place.trial);
     if (!trial) fail("E3003", fmt::format("'{}' has no trial {}", place.folder.string(), *place.trial));
   } else {
-    trial = best_trial(store->trials(), objective_of(*store));
+    trial = best_trial(store->trials(), objective_of(*store).maximize);
     if (!trial) fail("E3003", fmt::format("no trial of '{}' is complete yet", place.folder.string()), "espalier resume continues it");
   }
   const auto model = model_of(*store, trial->number);

@@ -2,6 +2,7 @@
 
 #include "espalier/cli/trial.h"
 #include "espalier/report/report.h"
+#include "espalier/store/best.h"
 
 #include <fmt/format.h>
 
@@ -22,7 +23,7 @@ Opened open_study(const Call& call, const std::string& word) {
 }
 
 TrialRecord best_of(const Opened& study) {
-  const auto best = best_trial(study.store->trials(), study.objective);
+  const auto best = best_trial(study.store->trials(), study.objective.maximize);
   if (!best) fail("E3003", fmt::format("no trial of '{}' is complete yet", study.place.folder.string()),
                   "espalier resume continues it");
   return *best;

@@ -1,6 +1,7 @@
 #include "espalier/cli/trial.h"
 
 #include "espalier/cli/chart.h"
+#include "espalier/store/best.h"
 #include "espalier/study/process.h"
 #include "espalier/study/training.h"
 
@@ -64,7 +65,7 @@ Json parts_of(const Store& store, int64_t number) {
 std::optional<TrialRecord> best_before(const Opened& study, const TrialRecord& trial) {
   std::vector<TrialRecord> before = study.store->trials();
   std::erase_if(before, [&](const TrialRecord& other) { return other.number >= trial.number || !other.objective; });
-  return best_trial(before, study.objective);
+  return best_trial(before, study.objective.maximize);
 }
 
 std::vector<Decision> decisions_of(const Store& store, int64_t trial) {

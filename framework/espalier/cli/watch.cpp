@@ -2,6 +2,7 @@
 
 #include "espalier/cli/terminal.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/store/best.h"
 #include "espalier/study/parts.h"
 
 #include <fmt/format.h>
@@ -114,7 +115,7 @@ std::string Watch::remaining() const {
 }
 
 void Watch::on_history(const std::vector<TrialRecord>& trials, double spent_seconds) {
-  best_ = best_trial(trials, objective_);
+  best_ = best_trial(trials, objective_.maximize);
   spent_before_ = spent_seconds;
   begin_ = Clock::now();
   for (const TrialRecord& trial : trials)

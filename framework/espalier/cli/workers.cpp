@@ -3,6 +3,7 @@
 #include "espalier/cli/studies.h"
 #include "espalier/cli/watch.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/store/best.h"
 
 #include <fmt/format.h>
 

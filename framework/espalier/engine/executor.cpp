@@ -1,6 +1,7 @@
 #include "espalier/engine/executor.h"
 
 #include "espalier/engine/augment.h"
+#include "espalier/engine/depthwise.h"
 #include "espalier/engine/growing.h"
 #include "espalier/engine/mix.h"
 #include "espalier/engine/pixels.h"
@@ -62,6 +63,17 @@ at::Tensor conv(const Json& set, at::Tensor x, const at::Tensor& weight, const a
   const std::vector<int64_t> dilation = {1, 1};
   const std::vector<int64_t> padding = w.even() ? std::vector{w.rows.before, w.columns.before} : std::vector<int64_t>{0, 0};
   return at::conv2d(w.even() ? x : padded(x, w, 0.0), weight, bias, strides, padding, dilation, groups);
+}
+
+bool is_depthwise(const at::Tensor& x, const at::Tensor& filters) {
+  return filters.size(0) > 1 && filters.size(0) == x.size(1) && filters.size(1) == 1;
+}
+
+at::Tensor depthwise_conv(const Json& set, const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) {
+  const Window w = window(set, x, 3, 1);
+  const auto count = [&](int64_t extent, const Pads& pads) { return (extent + pads.before + pads.after - w.kernel) / w.stride + 1; };
+  return depthwise(x, filters, bias, {.kernel = w.kernel, .stride = w.stride, .rows_before = w.rows.before, .columns_before = w.columns.before,
+                                      .height = count(x.size(2), w.rows), .width = count(x.size(3), w.columns)});
 }
 
 at::Tensor max_pool(const Json& set, const at::Tensor& x) {
@@ -144,6 +156,11 @@ NormWeights Executor::norm_weights(const Layer& layer, bool frozen) const {
           weight(layer, "running_var", frozen)};
 }
 
+at::Tensor Executor::convolved(const Json& set, const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) const {
+  if (is_depthwise(x, filters)) return depthwise_conv(set, lower(x), filters, bias);
+  return conv(set, lower(x), lower(filters), lower(bias));
+}
+
 at::Tensor Executor::normalized(const Step& step, const Values& in) const {
   const Layer& norm = net_.layers()[*step.norm];
   const NormWeights weights = norm_weights(norm, step.frozen);
@@ -154,7 +171,7 @@ at::Tensor Executor::normalized(const Step& step, const Values& in) const {
   const ScaleShift fold = evaluation_norm(weights, epsilon);
   const at::Tensor bias = weight(layer, "bias", step.frozen);
   const at::Tensor filters = weight(layer, "weight", step.frozen) * fold.scale.view({-1, 1, 1, 1});
-  return conv(layer.set, lower(in[0]), lower(filters), lower(bias.defined() ? bias * fold.scale + fold.shift : fold.shift));
+  return convolved(layer.set, in[0], filters, bias.defined() ? bias * fold.scale + fold.shift : fold.shift);
 }
 
 at::Tensor Executor::augmented(const Layer& layer, const at::Tensor& x, Randomness& randomness) const {
@@ -175,7 +192,7 @@ at::Tensor Executor::execute(const Step& step, const Values& in, const Inputs& i
   if (op == "dropout" || op == "drop_path") return drop(layer, in[0], randomness->dropout);
   if (op == "growing") return grown(in[0], set, randomness->progress);
   if (layer.training_only) return augmented(layer, in[0], *randomness);
-  if (op == "conv") return conv(set, lower(in[0]), lower(weight("weight")), lower(weight("bias")));
+  if (op == "conv") return convolved(set, in[0], weight("weight"), weight("bias"));
   if (op == "dense") return at::linear(lower(in[0]), lower(weight("weight")), lower(weight("bias")));
   if (op == "thresholds") return (in[0].unsqueeze(2) + weight("bias")).flatten(1);
   if (op == "batch_norm") {

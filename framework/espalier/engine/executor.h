@@ -43,6 +43,8 @@ class Executor {
   using Values = std::vector<at::Tensor>;
   const std::vector<Step>& steps(const std::vector<int>& wanted, const Randomness* randomness, bool given) const;
   at::Tensor execute(const Step& step, const Values& in, const Inputs& inputs, Randomness* randomness) const;
+  /// In the precision of the machine; filters and bias are float32.
+  at::Tensor convolved(const Json& set, const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) const;
   at::Tensor normalized(const Step& step, const Values& in) const;
   /// A tensor of a layer; what is frozen has no gradient.
   at::Tensor weight(const Layer& layer, const char* name, bool frozen) const;

@@ -4,6 +4,8 @@
 #include "espalier/engine/stepper.h"
 #include "espalier/network/analysis.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -40,6 +42,25 @@ void measure(const Json& trial, Session& session, Stepper& stepper, std::span<co
   phase("backward");
   stepper.optimizer().step(session.weights().parameters(), session.weights().gradients(), 1e-3, 1.0);
   phase("optimizer");
+}
+
+/// Seconds that scoring a sample takes, in the batches of an evaluation; the first batch is not counted.
+double evaluation_seconds(Session& session) {
+  const Splits& splits = session.batches().splits();
+  const std::vector<int64_t>& all = splits.validation.empty() ? splits.train : splits.validation;
+  constexpr size_t kMost = 2000;
+  const std::vector<int64_t> rows(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), kMost)));
+  std::vector<HeadScores> scores = session.epoch_scores();
+  session.score({rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(rows.size(), 500))}, "", scores);
+  const auto begin = Clock::now();
+  session.score(rows, "", scores);
+  return seconds_since(begin) / static_cast<double>(rows.size());
+}
+
+/// Most bytes of memory that the process ever had, its libraries among them.
+int64_t peak_memory() {
+  rusage usage{};
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024 : 0;
 }
 
 Json rows_of(const Network& net, const LayerClock& clock, double steps) {
@@ -81,6 +102,8 @@ void profile(const Json& job, const Machine& machine, Channel& channel) {
     done["phases"][name] = seconds / count;
     done["step"] = done["step"].get<double>() + seconds / count;
   }
+  done["memory"] = peak_memory();
+  done["evaluation"] = evaluation_seconds(session);
   channel.send({{"done", done}});
 }
 

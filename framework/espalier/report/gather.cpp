@@ -4,7 +4,7 @@
 #include "espalier/importance/from_store.h"
 #include "espalier/network/analysis.h"
 #include "espalier/report/samples.h"
-#include "espalier/store/store.h"
+#include "espalier/store/best.h"
 
 #include <fmt/format.h>
 
@@ -141,15 +141,6 @@ Json seed_of(const std::string& resolved) {
   return at == std::string::npos ? Json() : Json(std::strtoll(resolved.c_str() + at + 6, nullptr, 10));
 }
 
-std::optional<TrialRecord> best_of(const std::vector<TrialRecord>& trials, bool maximize) {
-  std::optional<TrialRecord> best;
-  for (const TrialRecord& trial : trials)
-    if (trial.state == TrialState::complete && trial.objective &&
-        (!best || (maximize ? *trial.objective > *best->objective : *trial.objective < *best->objective)))
-      best = trial;
-  return best;
-}
-
 }  // namespace
 
 Json gather(const fs::path& study) {
@@ -159,7 +150,7 @@ Json gather(const fs::path& study) {
   const std::vector<TrialRecord> trials = store->trials();
   const Json first = trials.empty() ? Json::object() : store->document(trials.front().number);
   const Json objective = objective_of(*store, first);
-  const auto best = best_of(trials, objective.value("maximize", true));
+  const auto best = best_trial(trials, objective.value("maximize", true));
   const Json document = best ? store->document(best->number) : first;
   const Json lock = read_json(study / "lock.json");
   const std::string pipeline = read_text(study / "pipeline.yaml");

@@ -2,6 +2,7 @@
 
 #include "espalier/data/prepared.h"
 #include "espalier/error.h"
+#include "espalier/store/best.h"
 #include "espalier/study/asking.h"
 #include "espalier/study/files.h"
 #include "espalier/study/winner.h"

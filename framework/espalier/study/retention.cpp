@@ -1,5 +1,6 @@
 #include "espalier/study/retention.h"
 
+#include "espalier/store/best.h"
 #include "espalier/study/study.h"
 #include "espalier/study/training.h"
 #include "espalier/study/winner.h"
@@ -45,7 +46,7 @@ class Rule {
 
   std::vector<Removable> apply() {
     const std::vector<TrialRecord> trials = store_.trials();
-    best_ = best_trial(trials, {.metric = "", .maximize = maximize_});
+    best_ = best_trial(trials, maximize_);
     for (const TrialRecord& trial : trials) look_at_all_of(trial);
     keep_to_quota();
     return std::move(out_);

@@ -1,6 +1,7 @@
 #include "espalier/study/study.h"
 
 #include "espalier/error.h"
+#include "espalier/store/best.h"
 #include "espalier/study/clock.h"
 #include "espalier/study/files.h"
 #include "espalier/study/locked_observer.h"
@@ -150,7 +151,7 @@ class Run {
 
   StudyResult conclude(StudyEnd end, Team& team) {
     const std::vector<TrialRecord> trials = store_->trials();
-    StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective)};
+    StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective.maximize)};
     result.complete = std::ranges::count(trials, TrialState::complete, &TrialRecord::state);
     result.failed = std::ranges::count(trials, TrialState::failed, &TrialRecord::state);
     if (end == StudyEnd::finished && result.best && !Worker(team, *store_, fmt::format("{}{}", kOwners, 0)).refit(*result.best)) result.end = StudyEnd::interrupted;

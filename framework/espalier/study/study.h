@@ -59,11 +59,4 @@ StudyEnd run_workers(const Pipeline& pipeline, const Registry& registry, const S
 int64_t enqueue(const Pipeline& pipeline, const Registry& registry, const std::filesystem::path& folder, const Settings& settings,
                 const std::string& reason, Observer& observer);
 
-/// Sorts trials that have an objective from best to worst, equally good ones as they stood.
-void sort_best_first(std::vector<TrialRecord>& trials, bool maximize);
-
-/// The best of the trials that are complete or wait for more, ties to the lower number; one without a score only if none
-/// has one.
-std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective);
-
 }  // namespace espalier

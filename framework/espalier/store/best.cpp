@@ -1,4 +1,4 @@
-#include "espalier/study/study.h"
+#include "espalier/store/best.h"
 
 #include <algorithm>
 
@@ -10,8 +10,8 @@ void sort_best_first(std::vector<TrialRecord>& trials, bool maximize) {
   });
 }
 
-std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, const Objective& objective) {
-  const double sign = objective.maximize ? 1.0 : -1.0;
+std::optional<TrialRecord> best_trial(const std::vector<TrialRecord>& trials, bool maximize) {
+  const double sign = maximize ? 1.0 : -1.0;
   const TrialRecord* best = nullptr;
   for (const TrialRecord& trial : trials) {
     if (trial.state != TrialState::complete && trial.state != TrialState::paused) continue;
