@@ -4,10 +4,11 @@
 #include "espalier/cli/places.h"
 #include "espalier/data/files.h"
 #include "espalier/data/hash.h"
+#include "espalier/data/processor.h"
 
 #include <algorithm>
-#include <fstream>
 #include <string>
+#include <thread>
 
 namespace espalier::cli {
 
@@ -15,44 +16,34 @@ namespace {
 
 constexpr int64_t kSteps = 5;
 
-/// The processor's name and number of threads, as Linux tells them.
-std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  std::string name;
-  int count = 0;
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with("model name")) continue;
-    name = line;
-    ++count;
-  }
-  return name + " " + std::to_string(count);
-}
-
 /// Where the pace of a trial is kept: whatever may change it is part of the name.
 std::filesystem::path file_of(const Json& trial) {
   Json train = trial.at("train");
   for (const char* length : {"epochs", "schedule", "average", "score", "test_views"}) train.erase(length);
-  const Json all = {{"network", trial.at("network")}, {"train", train}, {"processor", processor()}, {"trainer", std::filesystem::last_write_time(trainer()).time_since_epoch().count()}};
+  const Json all = {{"network", trial.at("network")}, {"train", train}, {"processor", processor_name()},
+                    {"processors", std::thread::hardware_concurrency()},
+                    {"trainer", std::filesystem::last_write_time(trainer()).time_since_epoch().count()}};
   return cache_folder() / "pace" / (sha256_of(all.dump()).substr(0, 32) + ".json");
+}
+
+Pace pace_from(const Json& kept) {
+  return {.step = kept.at("step").get<double>(), .evaluation = kept.at("evaluation").get<double>(), .memory = kept.at("memory").get<int64_t>()};
 }
 
 }  // namespace
 
 std::optional<Pace> known_pace(const Json& trial) {
-  std::ifstream in(file_of(trial), std::ios::binary);
-  const Json kept = Json::parse(in, nullptr, false);
+  const Json kept = read_json_file(file_of(trial));
   if (!kept.is_object() || !kept.contains("memory")) return std::nullopt;
-  return Pace{.step = kept.value("step", 0.0), .evaluation = kept.value("evaluation", 0.0), .memory = kept.value("memory", int64_t{0})};
+  return pace_from(kept);
 }
 
 Pace measure_pace(const Json& trial) {
   const TemporaryFolder scratch;
   const Json found = ask_trainer("profile", trial, "", {{"steps", kSteps}}, scratch.path());
   const Json kept = {{"step", found.at("step")}, {"evaluation", found.at("evaluation")}, {"memory", found.at("memory")}};
-  const std::filesystem::path file = file_of(trial);
-  std::filesystem::create_directories(file.parent_path());
-  write_file_safely(file, kept.dump());
-  return {.step = found.at("step").get<double>(), .evaluation = found.at("evaluation").get<double>(), .memory = found.at("memory").get<int64_t>()};
+  remember_in_file(file_of(trial), kept.dump());
+  return pace_from(kept);
 }
 
 Duration duration_of(const Json& train, const Pace& pace, int64_t train_rows, int64_t validation_rows) {

@@ -4,6 +4,7 @@
 #include "espalier/cli/profile.h"
 #include "espalier/cli/studies.h"
 #include "espalier/cli/terminal.h"
+#include "espalier/data/files.h"
 #include "espalier/network/analysis.h"
 #include "espalier/pipeline/build.h"
 #include "espalier/pipeline/names.h"
@@ -72,13 +73,12 @@ Json reports_of(const std::vector<Pretrained>& all) {
 }
 
 /// How long a training of the first settings takes here, if that was measured or is to be (`--time`).
-Json time_of_training(const Call& call, const Pipeline& pipeline, const Settings& first, const Registry& registry, const Json& cache) {
+Json time_of_training(const Call& call, const Pipeline& pipeline, const Settings& first, const Registry& registry,
+                      const std::optional<Preparation>& explained) {
   const bool measures = call.has("time");
-  if (!measures && !(cache["known"].get<bool>() && cache["ready"].get<bool>())) return {};
-  const FindReader readers = readers_of(registry);
-  const Preparation data = measures ? prepare_data(pipeline.data, readers) : explain_data(pipeline.data, readers);
-  std::ifstream counts(std::filesystem::path(data.splits).replace_extension(".json"));
-  const Json rows = Json::parse(counts, nullptr, false);
+  if (!measures && (!explained || explained->built)) return {};
+  const Preparation data = measures ? prepare_data(pipeline.data, readers_of(registry)) : *explained;
+  const Json rows = read_json_file(std::filesystem::path(data.splits).replace_extension(".json"));
   if (!rows.is_object()) return {};
   const Json trial = trial_document(pipeline, first, registry, data, "", 0);
   const auto pace = measures ? measure_pace(trial) : known_pace(trial);
@@ -100,15 +100,16 @@ int plan(const Call& call) {
   const auto trials = allowed_trials(pipeline, studies_folder(call, pipeline));
   // A plan without the data at hand is still a plan: what is missing is said in its place.
   Json cache = {{"known", false}};
+  std::optional<Preparation> preparation;
   try {
-    const Preparation preparation = explain_data(pipeline.data, readers_of(registry));
-    cache = {{"known", true}, {"key", preparation.key}, {"ready", !preparation.built}, {"why", preparation.reason},
-             {"folder", preparation.folder.string()}};
+    preparation = explain_data(pipeline.data, readers_of(registry));
+    cache = {{"known", true}, {"key", preparation->key}, {"ready", !preparation->built}, {"why", preparation->reason},
+             {"folder", preparation->folder.string()}};
   } catch (const Error& error) {
     cache["why"] = error.problems().front().message;
     cache["hint"] = error.problems().front().hint;
   }
-  const Json time = time_of_training(call, pipeline, first, registry, cache);
+  const Json time = time_of_training(call, pipeline, first, registry, preparation);
   if (call.json()) {
     Json axes = Json::array();
     for (const Axis& axis : pipeline.space.axes) axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}, {"parent", axis.parent}, {"parent_values", axis.parent_values}});

@@ -36,14 +36,19 @@ struct Window {
   int64_t stride;
   Pads rows;
   Pads columns;
+  int64_t height;  ///< windows
+  int64_t width;
   bool even() const { return rows.before == rows.after && columns.before == columns.after; }
 };
 
 Window window(const Json& set, const at::Tensor& x, int64_t kernel, int64_t stride) {
-  Window w{.kernel = set.value("kernel", kernel), .stride = set.value("stride", stride), .rows = {}, .columns = {}};
+  Window w{.kernel = set.value("kernel", kernel), .stride = set.value("stride", stride), .rows = {}, .columns = {}, .height = 0, .width = 0};
   const bool same = set.value("padding", std::string("valid")) == "same";
   w.rows = pads(x.size(2), w.kernel, w.stride, same);
   w.columns = pads(x.size(3), w.kernel, w.stride, same);
+  const auto count = [&](int64_t extent, const Pads& around) { return (extent + around.before + around.after - w.kernel + w.stride) / w.stride; };
+  w.height = count(x.size(2), w.rows);
+  w.width = count(x.size(3), w.columns);
   return w;
 }
 
@@ -71,17 +76,15 @@ bool is_depthwise(const at::Tensor& x, const at::Tensor& filters) {
 
 at::Tensor depthwise_conv(const Json& set, const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) {
   const Window w = window(set, x, 3, 1);
-  const auto count = [&](int64_t extent, const Pads& pads) { return (extent + pads.before + pads.after - w.kernel) / w.stride + 1; };
   return depthwise(x, filters, bias, {.kernel = w.kernel, .stride = w.stride, .rows_before = w.rows.before, .columns_before = w.columns.before,
-                                      .height = count(x.size(2), w.rows), .width = count(x.size(3), w.columns)});
+                                      .height = w.height, .width = w.width});
 }
 
 at::Tensor max_pool(const Json& set, const at::Tensor& x) {
   const Window w = window(set, x, 2, 2);
   if (w.kernel == w.stride && w.kernel < 16)
     return max_of_tiles(x, {.kernel = w.kernel, .rows_before = w.rows.before, .columns_before = w.columns.before,
-                            .height = (x.size(2) + w.rows.before + w.rows.after) / w.kernel,
-                            .width = (x.size(3) + w.columns.before + w.columns.after) / w.kernel});
+                            .height = w.height, .width = w.width});
   const std::vector<int64_t> kernel = {w.kernel, w.kernel};
   const std::vector<int64_t> stride = {w.stride, w.stride};
   if (w.even() && 2 * w.rows.before <= w.kernel && 2 * w.columns.before <= w.kernel)

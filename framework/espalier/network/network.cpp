@@ -52,6 +52,8 @@ void require_pixels(const std::vector<Layer>& layers, int last) {
 
 /// Throws Misfit if the pictures of an input grow and the operation needs one size, or another input's do not grow with them.
 void require_size(const std::vector<Layer>& layers, const std::vector<int>& in, const Operation& operation) {
+  // Most networks have nothing that grows; then each of their sums need not look at all layers' operations.
+  if (std::ranges::none_of(layers, [](const Layer& layer) { return layer.op == "growing"; })) return;
   const std::vector<bool> growing = grow(layers);
   const auto grows = [&](size_t input) { return growing[static_cast<size_t>(in[input])]; };
   for (size_t i = 0; i < in.size(); ++i) {

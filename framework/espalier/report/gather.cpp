@@ -1,5 +1,6 @@
 #include "espalier/report/gather.h"
 
+#include "espalier/data/processor.h"
 #include "espalier/error.h"
 #include "espalier/importance/from_store.h"
 #include "espalier/network/analysis.h"
@@ -68,17 +69,10 @@ Json objective_of(const Store& store, const Json& document) {
   return {{"metric", ""}, {"maximize", true}};
 }
 
-std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "";
-}
-
 Json where_it_ran(const Json& document, const Json& lock) {
   utsname system = {};
   uname(&system);
-  Json out = {{"processor", processor()}, {"processors", std::thread::hardware_concurrency()},
+  Json out = {{"processor", processor_name()}, {"processors", std::thread::hardware_concurrency()},
               {"system", fmt::format("{} {} {}", system.sysname, system.release, system.machine)}};
   if (lock.is_object())
     for (const auto& [name, value] : lock.items())

@@ -153,13 +153,6 @@ Json lock_document(const Pipeline& pipeline, const Registry& registry, const Pre
   return lock;
 }
 
-std::string processor_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (const size_t colon = line.find(": "); line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  return "";
-}
-
 Json identity(const Json& resolved) {
   Json out = Json::object();
   for (const char* name : {"data", "graph", "train", "search", "seed"})

@@ -31,9 +31,6 @@ std::string to_yaml(const Json& value, const std::map<std::string, Origin>& orig
 /// What a study's results rest on besides the pipeline: data, plugins, versions.
 Json lock_document(const Pipeline& pipeline, const Registry& registry, const Preparation& data);
 
-/// The processor's model, "" where the system does not tell.
-std::string processor_name();
-
 /// The part of a resolved pipeline that makes the study what it is: without budget, run and notes.
 Json identity(const Json& resolved);
 

@@ -1,5 +1,6 @@
 #include "espalier/study/study.h"
 
+#include "espalier/data/processor.h"
 #include "espalier/error.h"
 #include "espalier/store/best.h"
 #include "espalier/study/clock.h"

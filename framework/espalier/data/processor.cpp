@@ -1,0 +1,14 @@
+#include "espalier/data/processor.h"
+
+#include <fstream>
+
+namespace espalier {
+
+std::string processor_name() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (const size_t colon = line.find(": "); line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  return "";
+}
+
+}  // namespace espalier
