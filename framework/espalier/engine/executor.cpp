@@ -6,6 +6,7 @@
 #include "espalier/engine/mix.h"
 #include "espalier/engine/pixels.h"
 #include "espalier/engine/tile_pool.h"
+#include "espalier/engine/winograd.h"
 #include "espalier/error.h"
 #include "espalier/network/operations.h"
 
@@ -78,6 +79,10 @@ at::Tensor depthwise_conv(const Json& set, const at::Tensor& x, const at::Tensor
   const Window w = window(set, x, 3, 1);
   return depthwise(x, filters, bias, {.kernel = w.kernel, .stride = w.stride, .rows_before = w.rows.before, .columns_before = w.columns.before,
                                       .height = w.height, .width = w.width});
+}
+
+bool keeps_size(const Json& set) {
+  return set.value("kernel", 3) == 3 && set.value("stride", 1) == 1 && set.value("padding", std::string("valid")) == "same";
 }
 
 at::Tensor max_pool(const Json& set, const at::Tensor& x) {
@@ -161,7 +166,9 @@ NormWeights Executor::norm_weights(const Layer& layer, bool frozen) const {
 
 at::Tensor Executor::convolved(const Json& set, const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) const {
   if (is_depthwise(x, filters)) return depthwise_conv(set, lower(x), filters, bias);
-  return conv(set, lower(x), lower(filters), lower(bias));
+  const at::Tensor low = lower(x);
+  if (keeps_size(set) && suits_winograd(low, filters)) return winograd(low, filters, bias);
+  return conv(set, low, lower(filters), lower(bias));
 }
 
 at::Tensor Executor::normalized(const Step& step, const Values& in) const {

@@ -14,7 +14,8 @@ namespace espalier::engine {
 
 namespace {
 
-/// The nearest semi-orthogonal matrix by a quintic iteration; singular values end near 1.
+/// The nearest semi-orthogonal matrix by a quintic iteration; singular values end near 1. Every step multiplies by a polynomial
+/// of x x^T from the left, so that it is iterated in these small squares and the wide matrix is multiplied twice in all.
 at::Tensor orthogonalised(const at::Tensor& matrix, int64_t iterations) {
   constexpr double a = 3.4445;
   constexpr double b = -4.7750;
@@ -22,10 +23,15 @@ at::Tensor orthogonalised(const at::Tensor& matrix, int64_t iterations) {
   const bool tall = matrix.size(0) > matrix.size(1);
   at::Tensor x = tall ? matrix.t() : matrix;
   x = x / (x.norm() + 1e-7);
+  at::Tensor square = at::mm(x, x.t());
+  at::Tensor product;
   for (int64_t i = 0; i < iterations; ++i) {
-    const at::Tensor square = at::mm(x, x.t());
-    x = a * x + at::mm(b * square + c * at::mm(square, square), x);
+    at::Tensor step = at::addmm(square, square, square, b, c);
+    step.diagonal().add_(a);
+    if (i + 1 < iterations) square = at::mm(at::mm(step, square), step);
+    product = product.defined() ? at::mm(step, product) : step;
   }
+  if (product.defined()) x = at::mm(product, x);
   return tall ? x.t().contiguous() : x.contiguous();
 }
 
