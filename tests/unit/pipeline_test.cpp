@@ -180,6 +180,25 @@ TEST_CASE("what needs more memory than its limit is not proposed") {
   CHECK(narrow.resolved["search"]["limits"] == Json{{"memory", "1048576B"}});
 }
 
+TEST_CASE("what is predicted to take too long is not proposed; where nothing predicts it, nothing is left out") {
+  if (!is_complete()) return;
+  const Predict predict = [](const Network& network, const Json& train) {
+    CHECK(network.layers().size() > 3);
+    return Predicted{.latency = 0.002, .time = 4.0 * train.at("batch").get<double>()};
+  };
+  const auto holds = [&](const std::string& constraint, const Predict& by) {
+    const Pipeline pipeline = load(kGood, {"search.constraints=[" + constraint + "]", "train.batch=32"});
+    CHECK(needs_prediction(pipeline));
+    return is_feasible(pipeline, first_settings(pipeline.space), plugins(), by);
+  };
+  CHECK(holds("time < 3m", predict));
+  CHECK_FALSE(holds("time < 2m", predict));
+  CHECK(holds("latency < 5ms", predict));
+  CHECK_FALSE(holds("latency < 1ms and parameters > 1", predict));
+  CHECK(holds("time < 1ms", {}));
+  CHECK_FALSE(needs_prediction(load(kGood)));
+}
+
 TEST_CASE("a profile says where things lie, below the command line") {
   if (!is_complete()) return;
   PipelineRequest asked = request(kGood);

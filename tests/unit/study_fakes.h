@@ -68,7 +68,7 @@ std::filesystem::path fold_splits(const DataRequest&, const Preparation&, int64_
   return "fold" + std::to_string(fold) + "of" + std::to_string(folds);
 }
 std::filesystem::path whole_splits(const Preparation&) { return "whole"; }
-bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry&) {
+bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry&, const Predict&) {
   return pipeline.search.constraints.empty() || settings.at("x").get<double>() < 4;
 }
 

@@ -2,22 +2,18 @@
 
 #include "espalier/cli/places.h"
 #include "espalier/cli/signals.h"
-#include "espalier/error.h"
-#include "espalier/study/child.h"
-
-#include <fmt/format.h>
 
 namespace espalier::cli {
 
-Json ask_trainer(const std::string& what, const Json& trial, const std::string& read, const Json& more, const std::filesystem::path& scratch) {
-  Json job = {{"format", 1}, {"do", what}, {"trial", trial},
-              {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", read}, {"write", scratch.string()}}}};
-  job.update(more);
+Trainer signalled_trainer() {
   listen_for_signals();
-  const ChildOptions child{.program = trainer(), .log = scratch / "log.txt", .interrupts = [] { return interrupts().load(); }};
-  const ChildEnd end = run_child(child, job, {});
-  if (!end.cause.empty()) fail("E4010", fmt::format("'{}' failed ({}): {}", what, end.cause, end.message));
-  return end.done;
+  return {.program = trainer(), .interrupts = [] { return interrupts().load(); }};
 }
+
+Json ask_trainer(const std::string& what, const Json& trial, const std::string& read, const Json& more, const std::filesystem::path& scratch) {
+  return espalier::ask_trainer(signalled_trainer(), what, trial, read, more, scratch);
+}
+
+Pacing pacing() { return {.trainer = signalled_trainer(), .folder = cache_folder() / "pace"}; }
 
 }  // namespace espalier::cli

@@ -1,5 +1,5 @@
 #include "espalier/cli/outline.h"
-#include "espalier/cli/pace.h"
+#include "espalier/cli/ask.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/profile.h"
 #include "espalier/cli/studies.h"
@@ -81,7 +81,7 @@ Json time_of_training(const Call& call, const Pipeline& pipeline, const Settings
   const Json rows = read_json_file(std::filesystem::path(data.splits).replace_extension(".json"));
   if (!rows.is_object()) return {};
   const Json trial = trial_document(pipeline, first, registry, data, "", 0);
-  const auto pace = measures ? measure_pace(trial) : known_pace(trial);
+  const auto pace = measures ? measure_pace(pacing(), trial) : known_pace(pacing(), trial);
   if (!pace) return {};
   const Json& count = rows.at("rows");
   const Duration length = duration_of(trial.at("train"), *pace, count.value("train", int64_t{0}), count.value("validation", int64_t{0}));

@@ -18,10 +18,12 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// A training step with a clock on each part; adds to `phases` and the layers' clock. `number` counts from the epoch's first.
-void measure(const Json& trial, Session& session, Stepper& stepper, std::span<const int64_t> order, int64_t number, LayerClock& clock,
-             std::map<std::string, double>& phases) {
+/// A training step with a clock on each part; adds to `phases` and the layers' clock. `number` counts from the epoch's first;
+/// pictures that grow are as large as they are at that progress.
+void measure(const Json& trial, Session& session, Stepper& stepper, std::span<const int64_t> order, int64_t number, double progress,
+             LayerClock& clock, std::map<std::string, double>& phases) {
   Randomness randomness = step_randomness(trial, number, 0);
+  randomness.progress = progress;
   Random mix = mix_randomness(trial, number);
   randomness.rows = stepper.rows(order, number % (std::ssize(order) / stepper.length().batch));
   session.weights().clear_gradients();
@@ -87,12 +89,15 @@ void profile(const Json& job, const Machine& machine, Channel& channel) {
   const int64_t warming = std::min<int64_t>(steps, 5);
   LayerClock clock(session.net().layers().size());
   std::map<std::string, double> phases;
-  for (int64_t number = 0; number < warming + steps; ++number) {
-    if (number == warming) {
-      clock = LayerClock(session.net().layers().size());
-      phases.clear();
-    }
-    measure(trial, session, stepper, order, number, clock, phases);
+  LayerClock unheeded = clock;
+  std::map<std::string, double> unheeded_phases;
+  const bool grows = std::ranges::any_of(session.net().layers(), [](const Layer& layer) { return layer.op == "growing"; });
+  for (int64_t number = 0; number < warming; ++number) measure(trial, session, stepper, order, number, 1.0, unheeded, unheeded_phases);
+  for (int64_t number = 0; number < steps; ++number) {
+    // Pictures that grow: steps from all of the training, each first as a rehearsal, since a new size takes longer once.
+    const double progress = grows ? (static_cast<double>(number) + 0.5) / static_cast<double>(steps) : 1.0;
+    if (grows) measure(trial, session, stepper, order, warming + number, progress, unheeded, unheeded_phases);
+    measure(trial, session, stepper, order, warming + number, progress, clock, phases);
     channel.pulse();
   }
   const auto count = static_cast<double>(steps);

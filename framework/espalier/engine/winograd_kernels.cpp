@@ -10,7 +10,6 @@ namespace espalier::engine {
 
 #if defined(__x86_64__)
 
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 says it of its own intrinsics
 #define ESPALIER_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define ESPALIER_BF16_INLINE ESPALIER_BF16 __attribute__((always_inline)) inline
 

@@ -97,10 +97,6 @@ void check_constraints(const Pipeline& pipeline, const Assignments& assignments,
     const Expression expression = parse_expression(text);
     const std::vector<std::string> texts = possible_texts(expression);
     for (const std::string& name : names(expression)) {
-      if (name == "latency" || name == "time")
-        problems.add("E0208", fmt::format("'{}' in a constraint is not available in this version: it is not predicted; {}", name,
-                                          name == "time" ? "search.limits.time ends a trial that runs too long" : "'macs' is near to it"),
-                     leaf != nullptr ? leaf->value.place : Place{});
       if (is_known(name) || (std::ranges::find(texts, name) != texts.end() && name.find('.') == std::string::npos)) continue;
       const std::string near = nearest(name, known);
       problems.add("E0703", fmt::format("'{}' is neither a setting nor a measure", name), leaf != nullptr ? leaf->value.place : Place{},

@@ -76,7 +76,7 @@ struct Pipeline {
   DataRequest data;
   DataSketch sketch;
   std::vector<std::string> order;            ///< node names, inputs first
-  int64_t workers = 1;                       ///< trials at a time in one process
+  int64_t workers = 1;                       ///< trials at a time in one process; 0: what a measurement says
   Retention keep;                            ///< run.keep
   std::string features = "auto";             ///< whether what frozen parts give is kept: auto, always or never
   double feature_quota = 4e9;                ///< bytes that it may take for one network
@@ -103,8 +103,18 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
 /// JSON Schema (draft 2020-12) of pipelines, made from what is installed.
 Json json_schema(const Registry& registry, const std::vector<std::string>& datasets);
 
-/// True if no constraint of the pipeline is false for these settings (settings, parameters, macs, memory), and training
-/// keeps within limits.memory as far as the network tells.
-bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry);
+/// Seconds that a network takes where a study runs.
+struct Predicted {
+  double latency = 0.0;  ///< of one sample, forward
+  double time = 0.0;     ///< of the whole training
+};
+using Predict = std::function<Predicted(const Network& network, const Json& train)>;
+
+/// Whether a constraint of the pipeline names `latency` or `time`.
+bool needs_prediction(const Pipeline& pipeline);
+
+/// True if no constraint of the pipeline is false for these settings (settings, parameters, macs, memory; latency and time
+/// where something predicts them), and training keeps within limits.memory as far as the network tells.
+bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Predict& predict = {});
 
 }  // namespace espalier

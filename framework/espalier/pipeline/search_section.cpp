@@ -29,6 +29,15 @@ const Axis* find_axis(const Space& space, const std::string& name) {
   return found;
 }
 
+/// `run.workers`: 1 to 1024, or auto, which is 0.
+int64_t worker_count(const Tree& tree, Problems& problems) {
+  constexpr int64_t kMost = 1024;
+  if (tree.is_scalar() && tree.text == "auto") return 0;
+  const auto count = read_scalar(Type::integer, "run.workers", tree, problems).value_or(Json(1)).get<int64_t>();
+  if (count < 1 || count > kMost) problems.add("E0207", fmt::format("run.workers is {}; its bounds are 1 to {}", count, kMost), tree.place);
+  return count;
+}
+
 }  // namespace
 
 void SectionReader::search(const std::function<std::string()>& default_metric) {
@@ -191,13 +200,7 @@ void SectionReader::run() {
     *at = path == "run.folder" || path == "run.cache.folder" ? Json(path_at(leaf.value.text, leaf.value.place).string()) : plain_json(leaf.value);
   }
   if (const Leaf* cache = assignments_.find("run.cache.folder")) pipeline_.data.cache = path_at(cache->value.text, cache->value.place);
-  if (const Leaf* leaf = assignments_.find("run.workers")) {
-    constexpr int64_t kMostWorkers = 1024;
-    const Json workers = read_scalar(Type::integer, "run.workers", leaf->value, problems_).value_or(Json(1));
-    pipeline_.workers = workers.get<int64_t>();
-    if (pipeline_.workers < 1 || pipeline_.workers > kMostWorkers)
-      problems_.add("E0207", fmt::format("run.workers is {}; its bounds are 1 to {}", workers.dump(), kMostWorkers), leaf->value.place);
-  }
+  if (const Leaf* workers = assignments_.find("run.workers")) pipeline_.workers = worker_count(workers->value, problems_);
   const auto one_of = [&](const char* path, const std::vector<std::string>& words, std::string& value) {
     const Leaf* leaf = assignments_.find(path);
     if (leaf == nullptr) return;

@@ -123,19 +123,31 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
   return document;
 }
 
-bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry) {
+bool needs_prediction(const Pipeline& pipeline) {
+  return std::ranges::any_of(pipeline.search.constraints, [](const std::string& text) {
+    const std::vector<std::string> used = names(parse_expression(text));
+    return std::ranges::any_of(used, [](const std::string& name) { return name == "latency" || name == "time"; });
+  });
+}
+
+bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Predict& predict) {
   if (pipeline.search.constraints.empty() && pipeline.search.limit_bytes <= 0.0) return true;
   std::optional<Network> network;
   const auto measured = [&]() -> const Network& {
     if (!network) network.emplace(build_network(pipeline, settings, registry));
     return *network;
   };
+  std::optional<Predicted> predicted;
   const auto batch = [&] { return train_settings(pipeline, settings).at("batch").get<int64_t>(); };
   const Lookup lookup = [&](const std::string& name) -> Json {
     if (name == "parameters") return cost(measured()).parameters;
     if (name == "macs") return cost(measured()).macs;
     if (name == "memory") return training_memory(measured(), batch());
-    if (name == "latency" || name == "time") return {};
+    if (name == "latency" || name == "time") {
+      if (!predict) return {};
+      if (!predicted) predicted = predict(measured(), trainer_settings(train_settings(pipeline, settings)));
+      return name == "time" ? predicted->time : predicted->latency;
+    }
     return value_of(pipeline, settings, name);
   };
   try {

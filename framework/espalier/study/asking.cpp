@@ -7,6 +7,17 @@
 
 namespace espalier {
 
+Json ask_trainer(const Trainer& trainer, const std::string& what, const Json& trial, const std::string& read, const Json& more,
+                 const std::filesystem::path& scratch) {
+  Json job = {{"format", 1}, {"do", what}, {"trial", trial},
+              {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", read}, {"write", scratch.string()}}}};
+  job.update(more);
+  const ChildOptions child{.program = trainer.program, .log = scratch / "log.txt", .interrupts = trainer.interrupts};
+  const ChildEnd end = run_child(child, job, {});
+  if (!end.cause.empty()) fail("E4010", fmt::format("'{}' failed ({}): {}", what, end.cause, end.message));
+  return end.done;
+}
+
 Json ask(const Asked& asked, const std::string& what, const Json& more) {
   const std::filesystem::path write = asked.folder / what;
   std::filesystem::create_directories(write);

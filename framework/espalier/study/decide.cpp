@@ -40,7 +40,7 @@ Decided carry_out(const Deciding& deciding, const Step& step, const History& his
     return Decided::yes;
   }
   if (search.budget_trials > 0 && log.trials() >= search.budget_trials) return Decided::wait;
-  const auto proposal = next_proposal(deciding.pipeline, deciding.registry, history, deciding.on_note);
+  const auto proposal = next_proposal(deciding, history);
   if (!proposal) return Decided::wait;
   const NewTrial trial{.settings = proposal->settings, .reason = proposal->reason,
                        .document = document_of(deciding, proposal->settings, log.trials())};
@@ -65,7 +65,10 @@ Decided decide_next(const Deciding& deciding, Log& log, Store& store) {
   const auto ask = [&](const std::function<bool(const Decision&)>& sees) {
     const History history = log.history(search.objective, sees);
     Random random(derive_seed(derive_seed(pipeline.seed, "scheduler"), static_cast<uint64_t>(number)));
-    const Step step = deciding.registry.scheduler(search.scheduler).next(search.scheduler_settings, full_epochs(pipeline), history, random);
+    // Where nothing is searched there is no one to compare a trial with: it goes to its end at once.
+    const bool is_alone = pipeline.space.axes.empty();
+    const Step step = deciding.registry.scheduler(is_alone ? "none" : search.scheduler)
+                          .next(is_alone ? Json::object() : search.scheduler_settings, full_epochs(pipeline), history, random);
     return carry_out(deciding, step, history, log, store);
   };
   const Decided decided = ask([&](const Decision& decision) { return decision.number < horizon; });
@@ -91,8 +94,8 @@ double full_epochs(const Pipeline& pipeline) {
   return rule.is_object() ? rule.value("max", 1.0) : 1.0;
 }
 
-std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& registry, const History& history,
-                                      const std::function<void(const std::string&)>& on_note) {
+std::optional<Proposal> next_proposal(const Deciding& deciding, const History& history) {
+  const Pipeline& pipeline = deciding.pipeline;
   std::set<std::string> tried;
   for (const Result& result : history) tried.insert(canonical_key(result.settings));
   std::map<std::string, bool> judged;
@@ -100,10 +103,10 @@ std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& 
     const auto [entry, is_new] = judged.try_emplace(canonical_key(settings), false);
     if (!is_new) return entry->second;
     try {
-      entry->second = is_feasible(pipeline, settings, registry);
+      entry->second = is_feasible(pipeline, settings, deciding.registry, deciding.predict);
     } catch (const Error& error) {
       // A network that cannot be built is redrawn like one that breaks a constraint.
-      on_note(fmt::format("left out {}: {}", entry->first, error.problems().front().message));
+      deciding.on_note(fmt::format("left out {}: {}", entry->first, error.problems().front().message));
     }
     return entry->second;
   };
@@ -114,7 +117,7 @@ std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& 
 
   constexpr int kMostRedraws = 100;
   Random random(derive_seed(derive_seed(pipeline.seed, "tuner"), history.size()));
-  const TunerType& tuner = registry.tuner(pipeline.search.tuner);
+  const TunerType& tuner = deciding.registry.tuner(pipeline.search.tuner);
   for (int redraw = 0; redraw < kMostRedraws; ++redraw) {
     std::optional<Proposal> proposal = tuner.propose(pipeline.search.tuner_settings, pipeline.space, history, random, feasible);
     if (!proposal) return std::nullopt;
@@ -122,7 +125,7 @@ std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& 
     proposal->settings = complete(pipeline.space, proposal->settings, [](const Axis& axis) { return axis.first; });
     if (!tried.contains(canonical_key(proposal->settings)) && feasible(proposal->settings)) return proposal;
   }
-  on_note(fmt::format("tuner '{}' found nothing new in {} draws", pipeline.search.tuner, kMostRedraws));
+  deciding.on_note(fmt::format("tuner '{}' found nothing new in {} draws", pipeline.search.tuner, kMostRedraws));
   return std::nullopt;
 }
 

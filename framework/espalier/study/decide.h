@@ -16,6 +16,7 @@ struct Deciding {
   const Preparation& data;
   std::string study;                                     ///< its folder's name, for the documents
   int64_t threads = 0;                                   ///< of a trial whose pipeline leaves them open
+  Predict predict = {};                                  ///< by the study's calibration; none where nothing asks for it
   std::function<void(const std::string&)> on_note;
 };
 
@@ -33,8 +34,7 @@ Json document_of(const Deciding& deciding, const Settings& settings, int64_t num
 
 /// What the next trial tries: the settings given under `first`, then the first configuration, then what the tuner says.
 /// Never what was tried already, never what breaks a constraint. Nothing: there is nothing left to try.
-std::optional<Proposal> next_proposal(const Pipeline& pipeline, const Registry& registry, const History& history,
-                                      const std::function<void(const std::string&)>& on_note);
+std::optional<Proposal> next_proposal(const Deciding& deciding, const History& history);
 
 /// How many trials the study will have if nothing ends it early; 0: unknown.
 int64_t planned_trials(const Pipeline& pipeline);

@@ -1,8 +1,11 @@
 #include "espalier/study/study.h"
 
+#include "espalier/data/files.h"
 #include "espalier/data/processor.h"
 #include "espalier/error.h"
+#include "espalier/pipeline/names.h"
 #include "espalier/store/best.h"
+#include "espalier/study/calibration.h"
 #include "espalier/study/clock.h"
 #include "espalier/study/files.h"
 #include "espalier/study/locked_observer.h"
@@ -61,6 +64,17 @@ class StudyTime {
   Clock::time_point begun_ = Clock::now();
 };
 
+/// What the study's calibration, if it has one, says of networks.
+Predict prediction(const Store& store, const Preparation& data) {
+  const auto calibration = store.info("calibration");
+  if (!calibration) return {};
+  const Json rows = read_json_file(std::filesystem::path(data.splits).replace_extension(".json")).at("rows");
+  const auto count = [&](const char* split) { return rows.value(split, int64_t{0}); };
+  return [calibration = *calibration, train = count("train"), validation = count("validation")](const Network& network, const Json& settings) {
+    return predict(calibration, network, settings, train, validation);
+  };
+}
+
 /// One process's work on one study.
 class Run {
  public:
@@ -80,10 +94,11 @@ class Run {
     store_->abandon(kOwners);
     store_->set_info("stop", false);
     Team team{.deciding = {.pipeline = pipeline_, .registry = registry_, .data = data_, .study = options_.folder.filename().string(),
-                           .threads = settle_threads(), .on_note = [this](const std::string& note) { observer_.on_note(note); }},
+                           .on_note = [this](const std::string& note) { observer_.on_note(note); }},
               .options = options_, .observer = observer_, .spent = [&] { return time.spent(); },
               .on_hello = [this](const Json& hello) { note_machine(hello); }};
-    const StudyEnd end = work_together(team, worker_count(), kOwners);
+    settle(team.deciding);
+    const StudyEnd end = work_together(team, workers_, kOwners);
     save_spent(*store_, time.spent());
     return conclude(end, team);
   }
@@ -140,15 +155,34 @@ class Run {
     write_lock();
   }
 
-  /// As many threads for each trial as the machine has for each worker when the study begins; kept, as results depend on it.
-  int64_t settle_threads() {
-    if (const auto before = store_->info("threads")) return before->get<int64_t>();
-    const int64_t threads = std::max<int64_t>(1, static_cast<int64_t>(std::thread::hardware_concurrency()) / worker_count());
-    store_->set_info("threads", threads);
-    return threads;
+  /// Trials at a time, the threads of each and what predicts their time: measured when the study begins and kept, as results
+  /// depend on them.
+  void settle(Deciding& deciding) {
+    const Pacing pacing{.trainer = {.program = options_.trainer, .interrupts = [this] { return options_.interrupt_count(); }},
+                        .folder = data_.folder.parent_path() / "pace"};
+    const auto kept = [&](const char* name, const std::function<Json()>& measure) {
+      if (const auto before = store_->info(name)) return *before;
+      const Json value = measure();
+      store_->set_info(name, value);
+      return value;
+    };
+    const auto first = [&] { return document_of(deciding, first_settings(pipeline_.space), 0); };
+    const auto processors = std::max<int64_t>(1, std::thread::hardware_concurrency());
+    workers_ = pipeline_.workers > 0 ? pipeline_.workers : kept("workers", [&] { return Json(workers_measured(pacing, first(), processors)); }).get<int64_t>();
+    deciding.threads = kept("threads", [&] { return Json(std::max<int64_t>(1, processors / workers_)); }).get<int64_t>();
+    if (needs_prediction(pipeline_)) kept("calibration", [&] { return calibrate(pacing, first()); });
+    deciding.predict = prediction(*store_, data_);
   }
 
-  int64_t worker_count() const { return std::max<int64_t>(1, pipeline_.workers); }
+  int64_t workers_measured(const Pacing& pacing, const Json& trial, int64_t processors) {
+    if (pipeline_.space.axes.empty() || processors < 2) return 1;
+    const Share share = measure_share(pacing, trial, processors);
+    observer_.on_note(share.workers == 1
+                          ? std::string("one trial at a time: more at once were not a tenth faster")
+                          : fmt::format("{} trials at a time with {} each: {:.2f} times as fast as one after the other (measured)",
+                                        share.workers, counted(static_cast<size_t>(share.threads), "thread"), share.gain));
+    return share.workers;
+  }
 
   StudyResult conclude(StudyEnd end, Team& team) {
     const std::vector<TrialRecord> trials = store_->trials();
@@ -172,6 +206,7 @@ class Run {
   FolderLock lock_;
   std::unique_ptr<Store> store_;
   Preparation data_ = {};
+  int64_t workers_ = 1;
   std::mutex machine_mutex_;
   bool machine_noted_ = false;
 };
@@ -181,6 +216,7 @@ struct Joined {
   std::unique_ptr<Store> store;
   Preparation data;
   int64_t threads = 1;
+  Predict predict = {};
 };
 
 Joined join(const Pipeline& pipeline, const Registry& registry, const std::filesystem::path& folder, Observer& observer) {
@@ -188,6 +224,7 @@ Joined join(const Pipeline& pipeline, const Registry& registry, const std::files
   require_identity(*out.store, pipeline, folder);
   out.data = prepare_data(pipeline.data, readers_of(registry), [&](const std::string& what, double fraction) { observer.on_progress(what, fraction); });
   out.threads = out.store->info("threads").value_or(1).get<int64_t>();
+  out.predict = prediction(*out.store, out.data);
   return out;
 }
 
@@ -200,7 +237,7 @@ StudyEnd run_workers(const Pipeline& pipeline, const Registry& registry, const S
   const StudyTime time(*joined.store);
   observer.on_history(joined.store->trials(), time.spent());
   Team team{.deciding = {.pipeline = pipeline, .registry = registry, .data = joined.data, .study = options.folder.filename().string(),
-                         .threads = joined.threads, .on_note = [&](const std::string& note) { observer.on_note(note); }},
+                         .threads = joined.threads, .predict = joined.predict, .on_note = [&](const std::string& note) { observer.on_note(note); }},
             .options = options, .observer = observer, .spent = [&] { return time.spent(); }, .on_hello = [](const Json&) {}};
   return work_together(team, count, fmt::format("{}/{}/", host_name(), getpid()));
 }
