@@ -96,6 +96,25 @@ TEST_CASE("a fused batch norm in bfloat16 is as near to float32 as its digits al
   compare(pictures({8, 24, 6, 6}, at::kBFloat16), Tensor(), activation, 0.05);
 }
 
+TEST_CASE("a settled batch norm is that of its running statistics, into its input or not") {
+  at::manual_seed(9);
+  const auto type = GENERATE(at::kFloat, at::kBFloat16);
+  const auto activation = GENERATE(Activation::none, Activation::relu, Activation::silu);
+  const NormWeights weights{at::randn({21}), at::randn({21}), at::randn({21}), at::rand({21}) + 0.5};
+  const Tensor x = pictures({3, 21, 4, 5}, type);
+  const Tensor residual = activation == Activation::silu ? Tensor() : pictures({3, 21, 4, 5}, type);
+  Tensor expected = at::batch_norm(x.to(at::kFloat), weights.scale, weights.shift, weights.running_mean, weights.running_variance, false, 0.1, 1e-5, false);
+  if (residual.defined()) expected = expected + residual.to(at::kFloat);
+  expected = activated(expected, activation);
+  const double tolerance = type == at::kFloat ? 1e-4 : 0.05;
+  const Tensor kept = x.clone();
+  const Tensor y = settled_norm_activation(x, residual, evaluation_norm(weights, 1e-5), activation, false);
+  CHECK(distance(y, expected) < tolerance);
+  CHECK(at::equal(x, kept));
+  CHECK(distance(settled_norm_activation(x, residual, evaluation_norm(weights, 1e-5), activation, true), expected) < tolerance);
+  CHECK(distance(x, expected) < tolerance);
+}
+
 TEST_CASE("a fused batch norm loses no digits to a large mean") {
   at::manual_seed(4);
   const Tensor x = pictures({8, 16, 8, 8}) + 1000.0;
@@ -149,16 +168,19 @@ TEST_CASE("not a number is seen through pooling") {
   CHECK(y.isnan().sum().item<int64_t>() == 1);
 }
 
-TEST_CASE("training runs batch norms with what follows, evaluation with the convolution before") {
+TEST_CASE("batch norms run with what follows, in evaluation those alone with the convolution before") {
   Network net;
   const Value x = net.input("image", {3, 8, 8}, "uint8");
   const Value a = net.relu(net.batch_norm(net.conv(x, {.filters = 4})));
   const Value b = net.batch_norm(net.conv(a, {.filters = 4}));
   const Value c = net.relu(net.add(b, a));
   const Value d = net.silu(net.batch_norm(c));
+  const Value e = net.batch_norm(net.conv(d, {.filters = 2}));
   using Texts = std::vector<std::string>;
-  CHECK((described(net, {d.layer}, true) == Texts{"input", "conv", "batch_norm+relu", "conv", "batch_norm+add+relu", "batch_norm+silu"}));
-  CHECK((described(net, {d.layer}, false) == Texts{"input", "conv+batch_norm", "relu", "conv+batch_norm", "add", "relu", "batch_norm", "silu"}));
+  const Texts common = {"input", "conv", "batch_norm+relu", "conv", "batch_norm+add+relu", "batch_norm+silu"};
+  const auto followed = [&](Texts texts, const Texts& more) { return texts.insert(texts.end(), more.begin(), more.end()), texts; };
+  CHECK(described(net, {e.layer}, true) == followed(common, {"conv", "batch_norm"}));
+  CHECK(described(net, {e.layer}, false) == followed(common, {"conv+batch_norm"}));
   // What somebody else reads runs alone.
   CHECK((described(net, {b.layer, c.layer}, true) == Texts{"input", "conv", "batch_norm+relu", "conv", "batch_norm", "add", "relu"}));
 }
@@ -169,13 +191,14 @@ TEST_CASE("folding batch norms changes no prediction") {
   const Value x = net.input("image", {3, 9, 9}, "uint8");
   const Value first = net.conv(x, {.filters = 8, .bias = true});
   const Value second = net.conv(net.relu(net.batch_norm(first)), {.filters = 6, .stride = 2});
-  const Value last = net.silu(net.batch_norm(second));
+  const Value third = net.conv(net.silu(net.batch_norm(second)), {.filters = 5});
+  const Value last = net.batch_norm(third);
   Weights weights(net, 1);
   for (const float& value : weights.buffers()) const_cast<float&>(value) = 0.5F + at::rand({1}).item<float>();
   const Executor executor(net, weights, false);
   const at::NoGradGuard none;
   const Inputs inputs = {{"image", pictures({4, 3, 9, 9})}};
   const Tensor folded = executor.run(inputs, {last.layer}, nullptr)[0];
-  const Tensor apart = executor.run(inputs, {last.layer, first.layer, second.layer}, nullptr)[0];
+  const Tensor apart = executor.run(inputs, {last.layer, first.layer, second.layer, third.layer}, nullptr)[0];
   CHECK(distance(folded, apart) < 1e-5);
 }

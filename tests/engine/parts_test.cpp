@@ -160,5 +160,4 @@ TEST_CASE("what the machine does not have is refused when asked for") {
   CHECK_FALSE(uses_bf16("float32", true));
   CHECK(uses_bf16("bf16", true));
   CHECK_THROWS_AS(uses_bf16("bf16", false), Error);
-  CHECK_THROWS_AS(uses_bf16("fp16", true), Error);
 }

@@ -1,4 +1,4 @@
-"""An epoch of a pipeline's first trial: espalier-trainer beside the same network in an eager (or compiled) PyTorch script."""
+"""Steps and evaluation of a pipeline's first trial: espalier beside the same network in an eager (or compiled) PyTorch script."""
 import json
 import os
 import pathlib
@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from shipped import parser_of, program, run_pipeline
+from shipped import parser_of, program, run_pipeline, words_of
 
 
 def trial_of(arguments, folder):
@@ -37,20 +37,55 @@ def time_of_trainer(arguments, trial, steps, folder):
     raise SystemExit(f"the trainer counted no epoch:\n{done.stdout}{done.stderr}")
 
 
-def time_of_script(trial, steps, compiled, half):
-    """Seconds a step of an eager PyTorch script; the time of compiling is left out."""
+def evaluation_of_trainer(arguments, folder):
+    """Seconds of scoring a sample."""
+    done = subprocess.run([program(arguments, "espalier"), "profile", *words_of(arguments), "--json"], cwd=folder, text=True, capture_output=True, check=True)
+    return json.loads(done.stdout)["evaluation"]
+
+
+def model_of(trial, half):
+    """The script's network, and made-up pictures for it."""
     import torch
-    from eager import Eager, loss_of, optimizer_of
+    from eager import Eager
 
     torch.manual_seed(1)
     torch.set_num_threads(trial["train"]["threads"] or len(os.sched_getaffinity(0)))
-    model = Eager(trial["network"], half)
+    shapes = {layer["set"]["name"]: layer["shape"] for layer in trial["network"]["layers"] if layer["op"] == "input"}
+    return Eager(trial["network"], half), {name: torch.randint(0, 256, (4096, *shape), dtype=torch.uint8) for name, shape in shapes.items()}
+
+
+def batch_of(data, rows):
+    import torch
+
+    return {name: values[rows].float().contiguous(memory_format=torch.channels_last) for name, values in data.items()}
+
+
+def evaluation_of_script(trial, compiled, half):
+    """Seconds a sample of forward passes in evaluation mode, in batches as large as the trainer's."""
+    import torch
+
+    model, data = model_of(trial, half)
+    model.eval()
+    call = torch.compile(model) if compiled else model
+    batch = 500
+    with torch.inference_mode():
+        call(batch_of(data, torch.arange(batch)))
+        begin = time.perf_counter()
+        for start in range(0, 2000, batch):
+            call(batch_of(data, torch.arange(start, start + batch)))
+        return (time.perf_counter() - begin) / 2000
+
+
+def time_of_script(trial, steps, compiled, half):
+    """Seconds a step of an eager PyTorch script; the time of compiling is left out."""
+    import torch
+    from eager import loss_of, optimizer_of
+
+    model, data = model_of(trial, half)
     model.train()
     call = torch.compile(model) if compiled else model
     optimizer = optimizer_of(model, trial["train"]["optimizer"])
     batch = trial["train"]["batch"]
-    shapes = {layer["set"]["name"]: layer["shape"] for layer in trial["network"]["layers"] if layer["op"] == "input"}
-    data = {name: torch.randint(0, 256, (4096, *shape), dtype=torch.uint8) for name, shape in shapes.items()}
     targets = {}
     for output in trial["network"]["outputs"]:
         classes = output["decode"].get("names")
@@ -58,9 +93,8 @@ def time_of_script(trial, steps, compiled, half):
 
     def step():
         rows = torch.randint(0, 4096, (batch,))
-        inputs = {name: values[rows].float().contiguous(memory_format=torch.channels_last) for name, values in data.items()}
         optimizer.zero_grad()
-        loss = loss_of(trial["network"]["outputs"], call(inputs), {name: values[rows] for name, values in targets.items()})
+        loss = loss_of(trial["network"]["outputs"], call(batch_of(data, rows)), {name: values[rows] for name, values in targets.items()})
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -73,6 +107,18 @@ def time_of_script(trial, steps, compiled, half):
     return (time.perf_counter() - begin) / steps
 
 
+def compare(kinds, repeat, unit):
+    """Measures each kind in turn, `repeat` times; prints milliseconds and ratios of the first to the others."""
+    times = {kind: [] for kind in kinds}
+    for _ in range(repeat):
+        for kind, measure in kinds.items():
+            times[kind].append(measure())
+    first = min(next(iter(times.values())))
+    print(f"{'':10} {'min ms/' + unit:>14} {'median':>9} {'ratio of minima':>16}")
+    for kind, values in times.items():
+        print(f"{kind:10} {min(values) * 1e3:14.3f} {statistics.median(values) * 1e3:9.3f} {first / min(values):16.3f}", flush=True)
+
+
 def main():
     parser = parser_of("epoch", __doc__)
     parser.add_argument("--steps", type=int, default=60, help="steps of a measurement (60)")
@@ -83,18 +129,14 @@ def main():
         folder = pathlib.Path(name)
         trial = trial_of(arguments, folder)
         half = "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text() and trial["train"]["precision"] != "float32"
-        kinds = {"espalier": lambda: time_of_trainer(arguments, trial, arguments.steps, folder),
+        steps = {"espalier": lambda: time_of_trainer(arguments, trial, arguments.steps, folder),
                  "eager": lambda: time_of_script(trial, arguments.steps, False, half)}
+        samples = {"espalier": lambda: evaluation_of_trainer(arguments, folder), "eager": lambda: evaluation_of_script(trial, False, half)}
         if arguments.compile:
-            kinds["compile"] = lambda: time_of_script(trial, arguments.steps, True, half)
-        times = {kind: [] for kind in kinds}
-        for _ in range(arguments.repeat):
-            for kind, measure in kinds.items():
-                times[kind].append(measure())
-        best = {kind: min(values) for kind, values in times.items()}
-        print(f"{'':10} {'min ms/step':>12} {'median':>9} {'ratio of minima':>16}")
-        for kind, values in times.items():
-            print(f"{kind:10} {best[kind] * 1e3:12.1f} {statistics.median(values) * 1e3:9.1f} {best['espalier'] / best[kind]:16.3f}")
+            steps["compile"] = lambda: time_of_script(trial, arguments.steps, True, half)
+            samples["compile"] = lambda: evaluation_of_script(trial, True, half)
+        compare(steps, arguments.repeat, "step")
+        compare(samples, arguments.repeat, "sample")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,13 @@ def program(arguments, name):
     return pathlib.Path(arguments.build) / "bin" / name
 
 
+def words_of(arguments):
+    """The pipeline, from whatever folder, and its overrides."""
+    given = pathlib.Path(arguments.pipeline)
+    return [str(given.resolve()) if given.exists() else arguments.pipeline, *arguments.override]
+
+
 def run_pipeline(arguments, folder, *more):
     """`espalier run` of the pipeline in a folder, with further overrides."""
-    given = pathlib.Path(arguments.pipeline)
-    pipeline = str(given.resolve()) if given.exists() else arguments.pipeline
-    command = [program(arguments, "espalier"), "run", pipeline, *more, *arguments.override]
+    command = [program(arguments, "espalier"), "run", *words_of(arguments), *more]
     return subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)

@@ -175,8 +175,10 @@ at::Tensor Executor::normalized(const Step& step, const Values& in) const {
   const Layer& norm = net_.layers()[*step.norm];
   const NormWeights weights = norm_weights(norm, step.frozen);
   const double epsilon = norm.set.value("epsilon", 1e-5);
+  const at::Tensor residual = step.adds ? in[1] : at::Tensor();
+  if (step.settled) return settled_norm_activation(in[0], residual, evaluation_norm(weights, epsilon), step.activation, step.in_place);
   if (!step.conv)
-    return norm_activation(in[0], step.adds ? in[1] : at::Tensor(), weights, step.activation, norm.set.value("momentum", 0.1), epsilon);
+    return norm_activation(in[0], residual, weights, step.activation, norm.set.value("momentum", 0.1), epsilon);
   const Layer& layer = net_.layers()[*step.conv];
   const ScaleShift fold = evaluation_norm(weights, epsilon);
   const at::Tensor bias = weight(layer, "bias", step.frozen);

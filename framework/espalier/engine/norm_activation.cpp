@@ -95,6 +95,19 @@ void follow(const at::Tensor& running, const std::vector<double>& values, double
 enum Row : int64_t { kFactor, kOffset, kMean, kInverse, kRows };
 
 template <class T>
+void scale_and_activate(const at::Tensor& x, const at::Tensor& residual, const float* factor, const float* offset, Activation activation, at::Tensor& y) {
+  const Plane plane = plane_of(x);
+  const kernels::Channels on{.factor = factor, .offset = offset, .mean = nullptr, .gain = nullptr, .base = nullptr};
+  const T* from = x.const_data_ptr<T>();
+  const T* added = residual.defined() ? residual.const_data_ptr<T>() : nullptr;
+  T* to = y.data_ptr<T>();
+  for_chunks(plane, [&](int64_t first, int64_t rows, int64_t) {
+    const int64_t at = first * plane.channels;
+    kernels::forward(activation, from + at, added != nullptr ? added + at : nullptr, to + at, rows, plane.channels, on);
+  });
+}
+
+template <class T>
 at::Tensor run_forward(const at::Tensor& x, const at::Tensor& residual, const NormWeights& weights, Activation activation,
                        double momentum, double epsilon, at::Tensor& table) {
   const Plane plane = plane_of(x);
@@ -114,15 +127,8 @@ at::Tensor run_forward(const at::Tensor& x, const at::Tensor& residual, const No
     rows_of_table[kMean * plane.channels + c] = static_cast<float>(mean[static_cast<size_t>(c)]);
     rows_of_table[kInverse * plane.channels + c] = static_cast<float>(inverse);
   }
-  const kernels::Channels on{.factor = rows_of_table, .offset = rows_of_table + plane.channels, .mean = nullptr, .gain = nullptr, .base = nullptr};
   at::Tensor y = at::empty_like(x);
-  const T* from = x.const_data_ptr<T>();
-  const T* added = residual.defined() ? residual.const_data_ptr<T>() : nullptr;
-  T* to = y.data_ptr<T>();
-  for_chunks(plane, [&](int64_t first, int64_t rows, int64_t) {
-    const int64_t at = first * plane.channels;
-    kernels::forward(activation, from + at, added != nullptr ? added + at : nullptr, to + at, rows, plane.channels, on);
-  });
+  scale_and_activate<T>(x, residual, rows_of_table, rows_of_table + plane.channels, activation, y);
   return y;
 }
 
@@ -227,6 +233,20 @@ at::Tensor norm_activation(const at::Tensor& x, const at::Tensor& residual, cons
   const std::optional<at::Tensor> added = residual.defined() ? std::optional(residual) : std::nullopt;
   return Node::apply(x, added, weights.scale, weights.shift, weights.running_mean, weights.running_variance,
                      static_cast<int64_t>(activation), momentum, epsilon);
+}
+
+at::Tensor settled_norm_activation(const at::Tensor& x, const at::Tensor& residual, const ScaleShift& norm, Activation activation, bool in_place) {
+  const at::Tensor values = channels_last(x);
+  const at::Tensor added = residual.defined() ? channels_last(residual.to(values.scalar_type())) : at::Tensor();
+  at::Tensor y = in_place ? values : at::empty_like(values);
+  const float* factor = norm.scale.const_data_ptr<float>();
+  const float* offset = norm.shift.const_data_ptr<float>();
+  if (values.scalar_type() == at::kBFloat16) {
+    scale_and_activate<c10::BFloat16>(values, added, factor, offset, activation, y);
+  } else {
+    scale_and_activate<float>(values, added, factor, offset, activation, y);
+  }
+  return y;
 }
 
 ScaleShift evaluation_norm(const NormWeights& weights, double epsilon) {

@@ -29,4 +29,7 @@ struct ScaleShift {
 };
 ScaleShift evaluation_norm(const NormWeights& weights, double epsilon);
 
+/// activation(x * scale + shift + residual) in one pass, without gradients; into x itself where `in_place`.
+at::Tensor settled_norm_activation(const at::Tensor& x, const at::Tensor& residual, const ScaleShift& norm, Activation activation, bool in_place);
+
 }  // namespace espalier::engine

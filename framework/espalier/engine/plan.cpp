@@ -21,8 +21,17 @@ class Planner {
   /// Position of the layer that gives an input, if it has the operation and nobody else reads it.
   std::optional<size_t> sole(size_t input, const char* op) const;
   bool is_frozen(size_t layer) const { return training_ && layers_[layer].is_frozen(epoch_); }
-  /// Position of a batch norm that takes the statistics of its batch.
-  std::optional<size_t> sole_norm(size_t input) const { return training_ && !is_frozen(input) ? sole(input, "batch_norm") : std::nullopt; }
+  /// Whether a layer runs as in evaluation and no gradient passes it.
+  bool is_still(size_t layer) const { return !training_ || fixed_[layer]; }
+  /// Position of a batch norm that runs with what follows it, up to `layer`.
+  std::optional<size_t> sole_norm(size_t input, size_t layer) const {
+    return is_frozen(input) && !is_still(layer) ? std::nullopt : sole(input, "batch_norm");
+  }
+  /// As in evaluation: no statistics of the batch, and no gradient that needs the input.
+  void settle(Step& step) const {
+    step.settled = true;
+    step.in_place = uses_[step.in[0]] == 1 && !kept_.contains(step.in[0]);
+  }
   void find_last_uses();
 
   const std::vector<Layer>& layers_;
@@ -81,7 +90,7 @@ std::optional<Step> Planner::with_norm(size_t layer) const {
   if (op == "relu" || op == "silu") {
     step.activation = op == "relu" ? Activation::relu : Activation::silu;
     inner = in_[layer][0];
-    if (sole_norm(inner)) {
+    if (sole_norm(inner, layer)) {
       step.norm = inner;
       step.in = in_[inner];
       return step;
@@ -95,7 +104,7 @@ std::optional<Step> Planner::with_norm(size_t layer) const {
   for (const size_t side : {size_t{1}, size_t{0}}) {
     const size_t norm = in_[inner][side];
     const size_t other = in_[inner][1 - side];
-    if (!sole_norm(norm)) continue;
+    if (!sole_norm(norm, layer)) continue;
     step.norm = norm;
     step.adds = true;
     step.in = {in_[norm][0], other};
@@ -129,6 +138,7 @@ std::vector<Step> Planner::steps() && {
     if (!step) step = alone(i);
     step->frozen = is_frozen(i);
     step->fixed = training_ && fixed_[i];
+    if (step->norm && !step->conv && is_still(i)) settle(*step);
     if (step->norm) taken.insert(*step->norm);
     if (step->conv) taken.insert(*step->conv);
     if (step->adds && layers_[i].op == "relu") taken.insert(in_[i][0]);

@@ -13,19 +13,19 @@ namespace espalier::engine {
 struct Step {
   size_t layer = 0;            ///< whose value the step gives
   std::vector<size_t> in;      ///< whose values it reads
-  std::optional<size_t> norm;  ///< training: the batch norm that runs with `activation`; evaluation: the one folded into
-                               ///< the convolution `conv`
+  std::optional<size_t> norm;  ///< the batch norm that runs with `activation`, or is folded into the convolution `conv`
   std::optional<size_t> conv;
   Activation activation = Activation::none;
   bool adds = false;           ///< a second input is added before the activation
-  bool in_place = false;       ///< may overwrite its only input
+  bool settled = false;        ///< the batch norm takes its running statistics, not the batch's
+  bool in_place = false;       ///< may overwrite its first input
   bool frozen = false;         ///< training: its weights are not trained, and it runs as in evaluation
   bool fixed = false;          ///< training: no gradient passes it
   std::vector<size_t> last;    ///< values that nobody reads afterwards
 };
 
-/// Steps that give the values of the layers `wanted`, and nothing else. In training, batch norms run with the addition
-/// and the activation that follow; in evaluation, they are folded into the convolutions before them. Only what nobody else
+/// Steps that give the values of the layers `wanted`, and nothing else. Batch norms run with the addition and the activation
+/// that follow; in evaluation, those which nothing follows are folded into the convolutions before them. Only what nobody else
 /// reads is run together. What is frozen in the epoch of a training is planned as in evaluation. The values of the layers
 /// `given` are there already.
 std::vector<Step> plan(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch = 0,

@@ -2,6 +2,7 @@
 
 #include "espalier/data/hash.h"
 #include "espalier/engine/checkpoint.h"
+#include "espalier/engine/winograd_kernels.h"
 #include "espalier/error.h"
 #include "espalier/network/metrics.h"
 
@@ -35,27 +36,18 @@ void in_parts(const std::vector<int64_t>& rows, Channel& channel, const Use& use
   }
 }
 
-bool multiplies_bf16() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-  return false;
-#endif
-}
-
 }  // namespace
 
 bool uses_bf16(const std::string& precision, bool processor_has_it) {
-  constexpr const char* hint = "auto takes what the machine has; float32 works everywhere";
-  if (precision == "fp16") fail("E0421", "precision is fp16, which needs a GPU", hint);
-  if (precision == "bf16" && !processor_has_it) fail("E0421", "precision is bf16, which this processor does not have (avx512_bf16)", hint);
+  if (precision == "bf16" && !processor_has_it)
+    fail("E0421", "precision is bf16, which this processor does not have (avx512_bf16)", "auto takes what the machine has; float32 works everywhere");
   return precision != "float32" && processor_has_it;
 }
 
 Machine prepare_machine(const Json& train) {
   const int asked = train.value("threads", 0);
   const Machine machine{.threads = asked > 0 ? asked : allowed_processors(),
-                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), multiplies_bf16())};
+                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), tiles::has_bf16_products())};
   at::set_num_threads(machine.threads);
   at::set_num_interop_threads(1);
   at::globalContext().setDeterministicAlgorithms(true, true);

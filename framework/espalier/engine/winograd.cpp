@@ -15,6 +15,7 @@ namespace espalier::engine {
 
 namespace {
 
+using namespace tiles;
 using Half = c10::BFloat16;
 
 /// Tiles of 2 x 2 windows over pictures of (height, width, channels).

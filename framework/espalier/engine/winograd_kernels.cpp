@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #endif
 
-namespace espalier::engine {
+namespace espalier::engine::tiles {
 
 #if defined(__x86_64__)
 
@@ -248,4 +248,4 @@ void restore_filters(const float*, int64_t, float*, int64_t, int64_t) { assert(f
 
 #endif
 
-}  // namespace espalier::engine
+}  // namespace espalier::engine::tiles
