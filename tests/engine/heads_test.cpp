@@ -125,6 +125,9 @@ TEST_CASE("an objective that the head does not name is scored every epoch, and o
   CHECK(metrics.at("val_auc").get<double>() > 0.9);
   CHECK(metrics.contains("val_accuracy"));
   CHECK_FALSE(metrics.contains("val_log_loss"));  // nobody asked for it
+  Json several = job;
+  several["trial"]["objective"]["others"] = {"val_log_loss"};
+  CHECK(run_trainer(several, folder.path() / "t").last("epoch").at("metrics").contains("val_log_loss"));
   job["trial"]["objective"]["metric"] = "val_mse";
   const Outcome failed = run_trainer(job, folder.path() / "t");
   CHECK(failed.last("failed").at("failed").at("cause") == "data");

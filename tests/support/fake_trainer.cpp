@@ -64,7 +64,7 @@ void write_text(const std::filesystem::path& file, const std::string& text) { st
 Json metrics(const Json& trial, int64_t epoch) {
   const std::string rows = trial.value("data", Json::object()).value("splits", "");
   if (rows == "whole" || trial["settings"].value("behaviour", "") == "unvalidated") return {{"loss", 1.0}};
-  return {{"val_accuracy", score(trial, epoch)}};
+  return {{"val_accuracy", score(trial, epoch)}, {"val_loss", trial["settings"].value("x", 0.0)}};
 }
 
 /// ", fold 2" of a training that is part of a trial.

@@ -1,5 +1,6 @@
-// Makes a study as a search leaves it, from a formula: for text cases of the verbs that read studies. Usage: made_study FOLDER [TRIALS]
-// Two blocks with a setting of their own each, a learning rate that decides, rungs at 1 and 3 of 9 epochs, two workers.
+// Makes a study as a search leaves it, from a formula: for text cases of the verbs that read studies. Usage: made_study FOLDER [TRIALS [SCORE]]
+// Two blocks with a setting of their own each, a learning rate that decides, rungs at 1 and 3 of 9 epochs, two workers. SCORE is
+// to be minimized beside the accuracy.
 #include "espalier/random.h"
 #include "espalier/store/store.h"
 
@@ -60,7 +61,7 @@ void train(Store& store, int64_t number, double until, bool pauses) {
 
 int main(int count, char** words) {
   if (count < 2) {
-    std::cerr << "usage: made_study FOLDER [TRIALS]\n";
+    std::cerr << "usage: made_study FOLDER [TRIALS [SCORE]]\n";
     return 2;
   }
   const std::filesystem::path folder = words[1];
@@ -69,7 +70,9 @@ int main(int count, char** words) {
   std::ofstream(folder / "lock.json") << "{}\n";
   std::ofstream(folder / "pipeline.yaml") << "# A study made from a formula.\n";
   const auto store = create_store(folder, "");
-  store->set_info("objective", {{"metric", "val_accuracy"}, {"maximize", true}});
+  Json objective = {{"metric", "val_accuracy"}, {"maximize", true}};
+  if (count > 3) objective["others"].push_back(Json{{"metric", words[3]}, {"maximize", false}});
+  store->set_info("objective", objective);
   store->set_info("identity", pipeline());
   store->set_info("name", "made_up");
   Random random(7);

@@ -1,6 +1,9 @@
 #include "catch.h"
 
+#include "espalier/network/analysis.h"
+#include "espalier/pipeline/measures.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/pipeline/pipeline.h"
 
 #include <algorithm>
@@ -77,8 +80,9 @@ TEST_CASE("a pipeline becomes a space, an objective and a network") {
   CHECK(pipeline.space.axes[1].name == "train.optimizer");
   CHECK(pipeline.space.axes[2].name == "train.optimizer.sgd.learning_rate");
   CHECK(pipeline.space.axes[2].parent == "train.optimizer");
-  CHECK(pipeline.search.objective.metric == "val_accuracy");
-  CHECK(pipeline.search.objective.maximize);
+  CHECK(pipeline.search.objective().metric == "val_accuracy");
+  CHECK(pipeline.search.objective().maximize);
+  CHECK(pipeline.resolved["search"]["objective"] == Json{{"maximize", "val_accuracy"}});
   CHECK(pipeline.search.budget_seconds == Approx(300.0));
   const Json train = train_settings(pipeline, {{"train.optimizer", "adam"}});
   CHECK(train.at("optimizer").contains("adam"));
@@ -86,6 +90,31 @@ TEST_CASE("a pipeline becomes a space, an objective and a network") {
   CHECK(trial.at("train").at("optimizer").at("name") == "sgd");
   CHECK(trial.at("data").at("inputs").at("image") == "image");
   CHECK(trial == trial_document(pipeline, first_settings(pipeline.space), plugins(), {}, "7f3a", 3));
+}
+
+TEST_CASE("several objectives are kept in order, as written and as a study keeps them") {
+  if (!is_complete()) return;
+  const Pipeline pipeline = load(kGood, {"search.objective=[{minimize: val_loss}, {maximize: label.val_f1}, {minimize: memory}]"});
+  REQUIRE(pipeline.search.objectives.size() == 3);
+  CHECK(pipeline.search.objective().metric == "val_loss");
+  CHECK(pipeline.search.objectives[1].metric == "val_f1");
+  CHECK(pipeline.search.objectives[2].metric == "memory");
+  CHECK(pipeline.resolved["search"]["objective"] == Json::parse(R"([{"minimize": "val_loss"}, {"maximize": "val_f1"}, {"minimize": "memory"}])"));
+  const std::vector<Objective> read = objectives_from_json(objectives_to_json(pipeline.search.objectives));
+  REQUIRE(read.size() == 3);
+  CHECK(written(read) == pipeline.resolved["search"]["objective"]);
+  // A training is asked for metrics; what a network measures is known without it.
+  const Json document = trial_document(pipeline, first_settings(pipeline.space), plugins(), Preparation{}, "study", 0);
+  CHECK(document["objective"] == Json{{"metric", "val_loss"}, {"maximize", false}, {"others", {"val_f1"}}});
+  const Network network = build_network(pipeline, first_settings(pipeline.space), plugins());
+  CHECK(find_measure("parameters")->value(network, 1) == static_cast<double>(cost(network).parameters));
+  CHECK(find_measure("memory")->value(network, 64) > find_measure("memory")->value(network, 32));
+  CHECK(find_measure("latency") == nullptr);
+}
+
+TEST_CASE("a list of one objective is that objective") {
+  if (!is_complete()) return;
+  CHECK(load(kGood, {"search.objective=[{maximize: val_accuracy}]"}).resolved == load(kGood).resolved);
 }
 
 TEST_CASE("later layers win: variants, then the command line") {

@@ -71,6 +71,21 @@ TEST_CASE("a report holds every trial, its curve and the cause of a failure") {
   CHECK(document["confusions"][0]["matrix"][0][1] == 1);
 }
 
+TEST_CASE("a report of several objectives knows which trials are on the front") {
+  const MadeUpStudy study("first configuration");
+  CHECK(report::gather(study.folder)["front"].empty());  // there is nothing to trade where one objective decides
+  const auto store = open_sqlite(study.folder / "study.db");
+  const Json parameters = {{"metric", "parameters"}, {"maximize", false}};
+  store->set_info("objective", {{"metric", "val_accuracy"}, {"maximize", true}, {"others", {parameters}}});
+  for (const auto& [accuracy, size] : {std::pair(0.9, 30.0), std::pair(0.8, 20.0), std::pair(0.7, 25.0)}) {
+    store->add({}, "random", Json::object());
+    store->complete(*store->claim("test", 60.0), {{"val_accuracy", accuracy}, {"parameters", size}}, accuracy, 1.0);
+  }
+  const Json document = report::gather(study.folder);
+  CHECK(document["front"] == Json{2, 3});
+  CHECK(document["objective"]["others"][0] == parameters);
+}
+
 TEST_CASE("text of a study cannot become markup of the page") {
   const MadeUpStudy harmless("plain");
   const size_t scripts = count(report::read_text(write_report(harmless.folder)), "</script>");

@@ -252,6 +252,8 @@ TEST_CASE("a trial pauses where it was to and goes on when it is decided again")
   CHECK(decisions[0].epochs == 3.0);
   CHECK(decisions[0].cost == 30.0);
   CHECK(decisions[0].objective == 1.0);
+  CHECK(decisions[0].scores == Metrics{{"val_loss", 1.0}, {"macs", 10.0}});
+  CHECK(decisions[1].scores.at("val_loss") == 0.5);
   CHECK(decisions[1].state == TrialState::complete);
   CHECK(decisions[1].ended == 1);
   CHECK(decisions[1].seen == 1);

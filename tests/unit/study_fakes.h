@@ -82,7 +82,7 @@ inline Pipeline pipeline_with(int64_t trials, Json behaviours = {"ok"}) {
   pipeline.resolved = {{"train", {{"epochs", 3}}}, {"search", {{"tuner", {{"random", Json::object()}}}, {"budget", {{"trials", trials}}}}}, {"seed", 5}};
   pipeline.space.axes.push_back({.name = "behaviour", .choices = behaviours.get<std::vector<Json>>(), .first = behaviours[0]});
   pipeline.space.axes.push_back({.name = "x", .from = 0, .to = 7, .integer = true, .first = 0});
-  pipeline.search.objective = {.metric = "val_accuracy", .maximize = true};
+  pipeline.search.objectives = {{.metric = "val_accuracy", .maximize = true}};
   pipeline.search.budget_trials = trials;
   pipeline.seed = 5;
   pipeline.sketch.has_test = true;

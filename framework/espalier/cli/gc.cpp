@@ -28,7 +28,7 @@ int gc(const Call& call) {
   // Nobody may be training while files go.
   const FolderLock lock(folder);
   const std::unique_ptr<Store> store = open_store(folder);
-  const std::vector<Removable> files = removable_files(folder, *store, objective_of(*store).maximize, retention);
+  const std::vector<Removable> files = removable_files(folder, *store, objectives_of(*store).front().maximize, retention);
   const bool is_dry = call.has("dry-run");
   int64_t bytes = 0;
   Json list = Json::array();

@@ -3,6 +3,7 @@
 #include "espalier/cli/results.h"
 #include "espalier/importance/from_store.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/pipeline/objective.h"
 
 #include <fmt/format.h>
 
@@ -61,15 +62,15 @@ namespace {
 
 int show_importance(const Call& call) {
   const Opened study = open_study(call, call.words.empty() ? "latest" : call.words[0]);
-  const Importance found = importance(study.store->trials(), study.objective.maximize);
+  const Importance found = importance(study.store->trials(), study.objective().maximize);
   if (call.json()) {
     Json out = to_json(found);
     out["study"] = study.place.folder.string();
-    out["objective"] = {{"metric", study.objective.metric}, {"maximize", study.objective.maximize}};
+    out["objective"] = objectives_to_json(study.objectives);
     print_json(out);
     return 0;
   }
-  fmt::print("{}", importance_text(found, study.objective.metric, table_width(stdout), is_terminal(stdout)));
+  fmt::print("{}", importance_text(found, study.objective().metric, table_width(stdout), is_terminal(stdout)));
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "espalier/cli/results.h"
 #include "espalier/cli/select.h"
 #include "espalier/cli/trial_table.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/store/best.h"
 
 #include <fmt/format.h>
@@ -25,7 +26,7 @@ int list_studies_found(const Call& call) {
   Json out = Json::array();
   for (const fs::path& folder : list_studies(studies_folder(call))) {
     const auto store = open_store(folder);
-    const Objective objective = objective_of(*store);
+    const Objective objective = objectives_of(*store).front();
     const std::vector<TrialRecord> trials = store->trials();
     const auto best = best_trial(trials, objective.maximize);
     const int64_t complete = count(trials, TrialState::complete);
@@ -75,9 +76,11 @@ void add_columns(Table& table, const std::vector<Field>& asked, const Fields& fi
 int list_trials(const Call& call) {
   const Opened study = open_study(call, call.words.empty() ? "latest" : call.words[0]);
   const std::vector<TrialRecord> trials = study.store->trials();
-  const Fields fields(*study.store, trials, study.objective);
+  const Fields fields(*study.store, trials, study.objective());
   const Selection selection{.where = call.value("where"), .sort = call.value("sort")};
-  const Selected selected = select(selection, fields, trials, study.objective);
+  Selected selected = select(selection, fields, trials, study.objective());
+  const std::set<int64_t> front = front_of(trials, study.objectives);
+  if (call.has("pareto")) std::erase_if(selected.trials, [&](size_t i) { return !front.contains(trials[i].number); });
   const size_t limit = limit_of(call);
   const size_t rows = limit == 0 ? selected.trials.size() : std::min(limit, selected.trials.size());
   std::vector<TrialRecord> shown;
@@ -87,11 +90,11 @@ int list_trials(const Call& call) {
     for (const TrialRecord& trial : shown) list.push_back(to_json(trial));
     print_json({{"study", study.place.folder.string()}, {"where", selection.where}, {"total", trials.size()},
                 {"matched", selected.trials.size()}, {"trials", std::move(list)},
-                {"objective", {{"metric", study.objective.metric}, {"maximize", study.objective.maximize}}}});
+                {"objective", objectives_to_json(study.objectives)}, {"front", front}});
     return 0;
   }
-  Table table = trial_table(shown, study.objective);
-  add_columns(table, selected.asked, fields, shown, study.objective.metric);
+  Table table = trial_table(shown, study.objectives, front);
+  add_columns(table, selected.asked, fields, shown, study.objective().metric);
   if (!shown.empty()) fmt::print("{}", render(table, table_width(stdout)));
   const std::string studied = study.place.folder.filename().string();
   if (rows < selected.trials.size())
@@ -106,7 +109,7 @@ int list_trials(const Call& call) {
 }
 
 int ls(const Call& call) {
-  const bool of_trials = !call.words.empty() || call.has("where") || call.has("sort") || call.has("limit");
+  const bool of_trials = !call.words.empty() || call.has("where") || call.has("sort") || call.has("limit") || call.has("pareto");
   return of_trials ? list_trials(call) : list_studies_found(call);
 }
 
@@ -117,6 +120,7 @@ Verb ls_verb() {
           "espalier ls latest -w 'val_accuracy > 0.9 and trunk.block == resnet' --sort -seconds",
           {{"where", "trials for which this is true: settings, metrics, measures, state", "EXPRESSION", 'w'},
            {"sort", "by this name, -NAME: the greatest first (best first)", "NAME"},
+           {"pareto", "only those on the Pareto front of the objectives"},
            {"limit", "at most so many (50 on a terminal, else all)", "N"},
            {"studies", "where studies lie (studies)", "FOLDER"}},
           ls};

@@ -49,7 +49,7 @@ Trained find_model(const Call& call, const std::string& word) {
     trial = store->trial(*place.trial);
     if (!trial) fail("E3003", fmt::format("'{}' has no trial {}", place.folder.string(), *place.trial));
   } else {
-    trial = best_trial(store->trials(), objective_of(*store).maximize);
+    trial = best_trial(store->trials(), objectives_of(*store).front().maximize);
     if (!trial) fail("E3003", fmt::format("no trial of '{}' is complete yet", place.folder.string()), "espalier resume continues it");
   }
   const auto model = model_of(*store, trial->number);

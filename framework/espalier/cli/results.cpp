@@ -1,6 +1,7 @@
 #include "espalier/cli/results.h"
 
 #include "espalier/cli/trial.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/report/report.h"
 #include "espalier/store/best.h"
 
@@ -16,14 +17,14 @@ namespace espalier::cli {
 namespace fs = std::filesystem;
 
 Opened open_study(const Call& call, const std::string& word) {
-  Opened out{.place = find_study(word, studies_folder(call)), .store = {}, .objective = {}};
+  Opened out{.place = find_study(word, studies_folder(call)), .store = {}, .objectives = {}};
   out.store = open_store(out.place.folder);
-  out.objective = objective_of(*out.store);
+  out.objectives = objectives_of(*out.store);
   return out;
 }
 
 TrialRecord best_of(const Opened& study) {
-  const auto best = best_trial(study.store->trials(), study.objective.maximize);
+  const auto best = best_trial(study.store->trials(), study.objective().maximize);
   if (!best) fail("E3003", fmt::format("no trial of '{}' is complete yet", study.place.folder.string()),
                   "espalier resume continues it");
   return *best;
@@ -60,12 +61,13 @@ int info(const Call& call) {
     Json list = Json::array();
     for (const TrialRecord& trial : trials) list.push_back(to_json(trial));
     print_json({{"study", study.place.folder.string()}, {"trials", list}, {"scores", scores},
-                {"objective", {{"metric", study.objective.metric}, {"maximize", study.objective.maximize}}}});
+                {"objective", objectives_to_json(study.objectives)}, {"front", front_of(trials, study.objectives)}});
     return 0;
   }
   fmt::print("study {}: {} trials, {} complete, {} failed\n\n", study.place.folder.string(), trials.size(),
              count(trials, TrialState::complete), count(trials, TrialState::failed));
-  fmt::print("{}", render(leaderboard(trials, study.objective), terminal_width(stdout)));
+  fmt::print("{}", render(leaderboard(trials, study.objectives), terminal_width(stdout)));
+  if (study.objectives.size() > 1) fmt::print("\n{}\n", front_in_words(trials, study.objectives));
   if (const Table table = score_table(scores); !table.rows.empty()) fmt::print("\n{}", render(table, terminal_width(stdout)));
   return 0;
 }

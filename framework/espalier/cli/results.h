@@ -13,7 +13,10 @@ namespace espalier::cli {
 struct Opened {
   StudyPlace place;
   std::unique_ptr<Store> store;
-  Objective objective;
+  std::vector<Objective> objectives;   ///< never empty
+
+  /// The one that trials are ordered by.
+  const Objective& objective() const { return objectives.front(); }
 };
 
 /// Opens the study that the word names. Throws E0005.

@@ -2,6 +2,7 @@
 #include "espalier/cli/signals.h"
 #include "espalier/cli/studies.h"
 #include "espalier/cli/watch.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/report/report.h"
 
 #include <fmt/format.h>
@@ -57,19 +58,23 @@ void say_what_failed(const fs::path& folder, const StudyResult& result) {
 }
 
 Json outcome(const Pipeline& pipeline, const fs::path& folder, const StudyResult& result, const std::string& report) {
+  const std::vector<TrialRecord> recorded = trials_if_any(folder);
   Json trials = Json::array();
-  for (const TrialRecord& trial : trials_if_any(folder)) trials.push_back(to_json(trial));
+  for (const TrialRecord& trial : recorded) trials.push_back(to_json(trial));
   return {{"study", folder.string()}, {"pipeline", pipeline.name},
           {"end", result.end == StudyEnd::finished ? "finished" : "interrupted"},
-          {"objective", {{"metric", pipeline.search.objective.metric}, {"maximize", pipeline.search.objective.maximize}}},
+          {"objective", objectives_to_json(pipeline.search.objectives)},
           {"best", result.best ? to_json(*result.best) : Json()}, {"complete", result.complete}, {"failed", result.failed},
-          {"scores", result.scores}, {"trials", trials}, {"model", (folder / "best" / "model.safetensors").string()},
+          {"front", front_of(recorded, pipeline.search.objectives)}, {"scores", result.scores}, {"trials", trials}, {"model", (folder / "best" / "model.safetensors").string()},
           {"report", report}};
 }
 
 void print_outcome(const Pipeline& pipeline, const fs::path& folder, const StudyResult& result, const std::string& report) {
   const int width = terminal_width(stdout);
-  fmt::print("{}", render(leaderboard(trials_if_any(folder), pipeline.search.objective), width));
+  const std::vector<Objective>& objectives = pipeline.search.objectives;
+  const std::vector<TrialRecord> trials = trials_if_any(folder);
+  fmt::print("{}", render(leaderboard(trials, objectives), width));
+  if (objectives.size() > 1) fmt::print("\n{}: espalier ls {} --pareto\n", front_in_words(trials, objectives), folder.string());
   if (const Table scores = score_table(result.scores); !scores.rows.empty()) fmt::print("\n{}", render(scores, width));
   std::error_code error;
   if (const fs::path model = folder / "best" / "model.safetensors"; fs::exists(model, error))

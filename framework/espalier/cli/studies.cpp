@@ -3,7 +3,9 @@
 #include "espalier/cli/trial_table.h"
 #include "espalier/network/metrics.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/random.h"
+#include "espalier/store/front.h"
 #include "espalier/study/files.h"
 #include "espalier/study/parts.h"
 
@@ -62,24 +64,35 @@ PipelineRequest kept_request(const fs::path& folder, const std::vector<std::stri
   return request;
 }
 
-Objective objective_of(const Store& store) {
+std::vector<Objective> objectives_of(const Store& store) {
+  if (const auto kept = store.info("objective"); kept && kept->is_object()) return objectives_from_json(*kept);
   Objective objective;
-  if (const auto kept = store.info("objective"); kept && kept->is_object())
-    return {kept->value("metric", ""), kept->value("maximize", true)};
-  if (store.trials().empty()) return objective;
+  if (store.trials().empty()) return {objective};
   const Json document = store.document(store.trials().front().number);
   const Json said = document.value("objective", Json::object());
   for (const char* key : {"maximize", "minimize"})
     if (said.contains(key) && said[key].is_string()) objective = {said[key].get<std::string>(), std::string(key) == "maximize"};
-  return objective;
+  return {objective};
 }
 
-Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objective) {
+std::set<int64_t> front_of(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives) {
+  std::map<std::string, bool> maximize;
+  for (const Objective& objective : objectives) maximize[objective.metric] = objective.maximize;
+  return espalier::front_of(trials, maximize);
+}
+
+std::string front_in_words(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives) {
+  std::vector<std::string> names;
+  for (const Objective& objective : objectives) names.push_back(objective.metric);
+  return fmt::format("{} of {} trials are on the Pareto front of {}", front_of(trials, objectives).size(), trials.size(), join(names));
+}
+
+Table leaderboard(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives) {
   std::vector<TrialRecord> sorted = trials;
   const double worst = std::numeric_limits<double>::infinity();
-  const auto rank = [&](const TrialRecord& t) { return t.objective ? (objective.maximize ? -*t.objective : *t.objective) : worst; };
+  const auto rank = [&](const TrialRecord& t) { return t.objective ? (objectives.front().maximize ? -*t.objective : *t.objective) : worst; };
   std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-  return trial_table(sorted, objective);
+  return trial_table(sorted, objectives, front_of(trials, objectives));
 }
 
 Json to_json(const TrialRecord& trial) {

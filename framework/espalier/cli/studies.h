@@ -6,6 +6,7 @@
 #include "espalier/study/study.h"
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,15 @@ void keep_request(const std::filesystem::path& folder, const PipelineRequest& re
 /// The kept request with `more` overrides; the copy of the pipeline in the folder stands in for a file that is gone.
 PipelineRequest kept_request(const std::filesystem::path& folder, const std::vector<std::string>& more);
 
-/// What trials are scored by: as the study keeps it, else as its first trial's document says.
-Objective objective_of(const Store& store);
+/// What trials are scored by, never empty: as the study keeps it, else as its first trial's document says.
+std::vector<Objective> objectives_of(const Store& store);
+/// Numbers of the trials on the Pareto front.
+std::set<int64_t> front_of(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives);
+/// "3 of 24 trials are on the Pareto front of val_accuracy, parameters".
+std::string front_in_words(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives);
 
 /// Trials from best to worst, then those without a score; settings that vary get columns of their own.
-Table leaderboard(const std::vector<TrialRecord>& trials, const Objective& objective);
+Table leaderboard(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives);
 Json to_json(const TrialRecord& trial);
 
 /// best/NAME.json of a study, or null.

@@ -65,7 +65,7 @@ Json parts_of(const Store& store, int64_t number) {
 std::optional<TrialRecord> best_before(const Opened& study, const TrialRecord& trial) {
   std::vector<TrialRecord> before = study.store->trials();
   std::erase_if(before, [&](const TrialRecord& other) { return other.number >= trial.number || !other.objective; });
-  return best_trial(before, study.objective.maximize);
+  return best_trial(before, study.objective().maximize);
 }
 
 std::vector<Decision> decisions_of(const Store& store, int64_t trial) {
@@ -80,7 +80,7 @@ std::vector<std::pair<double, double>> curve_of(const Opened& study, const Trial
   if (const auto parts = study.store->parts(trial.number); epochs.empty() && !parts.empty()) epochs = study.store->epochs(trial.number, parts.front().part);
   std::vector<std::pair<double, double>> curve;
   for (const EpochRecord& epoch : epochs)
-    if (const auto found = epoch.metrics.find(study.objective.metric); found != epoch.metrics.end())
+    if (const auto found = epoch.metrics.find(study.objective().metric); found != epoch.metrics.end())
       curve.emplace_back(static_cast<double>(epoch.epoch), found->second);
   return curve;
 }
@@ -125,7 +125,7 @@ void print_settings(const Opened& study, const TrialRecord& trial) {
 }
 
 void print_parts(const Opened& study, int64_t number) {
-  Table table{.headers = {"part", "epochs", study.objective.metric, "seconds", "attempts", "state"}};
+  Table table{.headers = {"part", "epochs", study.objective().metric, "seconds", "attempts", "state"}};
   for (const TrialRecord& part : study.store->parts(number))
     table.rows.push_back({part.part, format_number(part.epochs), part.objective ? format_score(*part.objective) : "-",
                           fmt::format("{:.1f}", part.seconds), std::to_string(part.attempts), to_string(part.state)});
@@ -135,7 +135,7 @@ void print_parts(const Opened& study, int64_t number) {
 void print_curve(const Opened& study, const TrialRecord& trial) {
   const auto curve = curve_of(study, trial);
   if (curve.empty()) return;
-  const std::string& metric = study.objective.metric;
+  const std::string& metric = study.objective().metric;
   if (is_terminal(stdout))
     if (const std::string chart = line_chart(curve, std::min(kChartWidth, terminal_width(stdout)), kChartHeight); !chart.empty()) {
       fmt::print("\n{} by epoch\n{}", metric, chart);
@@ -148,7 +148,7 @@ void print_curve(const Opened& study, const TrialRecord& trial) {
 
 /// What the scheduler decided about it; nothing where it was trained to its end at once.
 void print_decisions(const Opened& study, int64_t number) {
-  Table table{.headers = {"until", "why then", "came to", study.objective.metric, "and"}};
+  Table table{.headers = {"until", "why then", "came to", study.objective().metric, "and"}};
   const std::vector<Decision> decisions = decisions_of(*study.store, number);
   if (decisions.size() < 2 && std::ranges::all_of(decisions, [](const Decision& one) { return one.until == 0.0; })) return;
   for (const Decision& one : decisions)

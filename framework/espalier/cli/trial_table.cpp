@@ -1,5 +1,6 @@
 #include "espalier/cli/trial_table.h"
 
+#include "espalier/pipeline/measures.h"
 #include "espalier/pipeline/names.h"
 #include "espalier/study/parts.h"
 
@@ -34,16 +35,18 @@ std::vector<std::string> varying_settings(const std::vector<TrialRecord>& trials
 
 }  // namespace
 
-Table trial_table(const std::vector<TrialRecord>& trials, const Objective& objective) {
+Table trial_table(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives, const std::set<int64_t>& front) {
   const std::vector<std::string> varying = varying_settings(trials);
+  const bool has_front = objectives.size() > 1;
   Table table;
   table.headers = {"trial"};
   const std::map<std::string, std::string> shortened = short_names(varying);
   for (const std::string& name : varying) table.headers.push_back(shortened.at(name));
   table.optional_begin = 1, table.optional_end = 1 + varying.size();
-  for (const std::string& name : {std::string("epochs"), objective.metric.empty() ? "score" : objective.metric,
-                                  std::string("seconds"), std::string("state")})
-    table.headers.push_back(name);
+  table.headers.emplace_back("epochs");
+  for (const Objective& objective : objectives) table.headers.push_back(objective.metric.empty() ? "score" : objective.metric);
+  if (has_front) table.headers.emplace_back("front");
+  table.headers.insert(table.headers.end(), {"seconds", "state"});
   for (const TrialRecord& trial : trials) {
     std::vector<std::string> row = {std::to_string(trial.number)};
     for (const std::string& name : varying) {
@@ -54,6 +57,12 @@ Table trial_table(const std::vector<TrialRecord>& trials, const Objective& objec
     const auto spread = trial.scores.find(kSpread);
     row.push_back(!trial.objective ? "-" : format_score(*trial.objective) +
                                                (spread == trial.scores.end() ? "" : " ± " + format_score(spread->second)));
+    for (size_t i = 1; i < objectives.size(); ++i) {
+      const auto score = trial.scores.find(objectives[i].metric);
+      const bool is_measure = find_measure(objectives[i].metric) != nullptr;
+      row.push_back(score == trial.scores.end() ? "-" : is_measure ? format_number(score->second) : format_score(score->second));
+    }
+    if (has_front) row.emplace_back(front.contains(trial.number) ? "*" : "");
     row.push_back(fmt::format("{:.1f}", trial.seconds));
     row.push_back(to_string(trial.state) + (trial.cause.empty() ? "" : ": " + trial.cause));
     table.rows.push_back(std::move(row));

@@ -61,7 +61,7 @@ std::vector<std::string> settings_in_short(const Space& space, const Settings& s
 }
 
 Watch::Watch(const Pipeline& pipeline)
-    : objective_(pipeline.search.objective), space_(pipeline.space), budget_seconds_(pipeline.search.budget_seconds),
+    : objective_(pipeline.search.objective()), others_(pipeline.search.objectives.begin() + 1, pipeline.search.objectives.end()), space_(pipeline.space), budget_seconds_(pipeline.search.budget_seconds),
       live_(is_terminal(stderr)) {}
 
 Watch::~Watch() { draw({}); }
@@ -212,6 +212,8 @@ void Watch::on_trial_end(const TrialRecord& trial) {
   if (best_ && best_->objective) incumbents_.push_back(*best_->objective);
   std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, format_score(*trial.objective)) : to_string(trial.state);
   if (const auto spread = trial.scores.find(kSpread); spread != trial.scores.end()) result += fmt::format(" ± {}", format_score(spread->second));
+  for (const Objective& other : others_)
+    if (const auto score = trial.scores.find(other.metric); score != trial.scores.end()) result += fmt::format(", {} {}", other.metric, format_number(score->second));
   if (better) result += ", the best so far";
   if (!trial.cause.empty()) result += ": " + trial.cause;
   say(fmt::format("trial {} {} after {}, {}: {}", trial.number, trial.state == TrialState::paused ? "pauses" : "ended", counted_epochs(trial.epochs),

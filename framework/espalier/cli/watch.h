@@ -46,6 +46,7 @@ class Watch : public Observer {
   double elapsed() const;                  ///< of the study, interruptions left out
 
   Objective objective_;
+  std::vector<Objective> others_;          ///< of the trial they are told, and decide nothing here
   Space space_;
   double budget_seconds_;
   bool live_;

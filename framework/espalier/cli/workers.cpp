@@ -79,7 +79,7 @@ std::vector<Settings> settings_of(const Call& call, const Space& space) {
   const std::unique_ptr<Store> store = open_store(folder);
   std::vector<TrialRecord> trials = store->trials();
   std::erase_if(trials, [](const TrialRecord& trial) { return !trial.objective; });
-  sort_best_first(trials, objective_of(*store).maximize);
+  sort_best_first(trials, objectives_of(*store).front().maximize);
   std::vector<Settings> out;
   for (const TrialRecord& trial : trials) {
     const Settings settings = complete(space, trial.settings, [](const Axis& axis) { return axis.first; });

@@ -36,6 +36,13 @@ void in_parts(const std::vector<int64_t>& rows, Channel& channel, const Use& use
   }
 }
 
+/// The metrics that the search looks at.
+std::vector<std::string> aims_of(const Json& objective) {
+  std::vector<std::string> aims = objective.value("others", std::vector<std::string>{});
+  aims.push_back(objective.value("metric", std::string()));
+  return aims;
+}
+
 }  // namespace
 
 bool uses_bf16(const std::string& precision, bool processor_has_it) {
@@ -56,7 +63,7 @@ Machine prepare_machine(const Json& train) {
 }
 
 Session::Session(const Json& trial, const Machine& machine, Channel& channel)
-    : objective_(trial.value("objective", Json::object()).value("metric", std::string())),
+    : aims_(aims_of(trial.value("objective", Json::object()))),
       data_(trial.at("data")),
       bf16_(machine.bf16),
       net_(Network::from_json(trial.at("network"))),
@@ -205,9 +212,11 @@ std::vector<HeadScores> Session::epoch_scores() const {
   std::vector<HeadScores> scores;
   for (const Output& output : net_.outputs()) {
     std::vector<std::string> wanted = output.metrics;
-    const std::string aim = bare_metric(objective_);
-    const bool is_missing = std::ranges::find(wanted, aim) == wanted.end();
-    if (is_missing && objective_ == metric_name(output, "val_", aim) && has_metric(output, aim)) wanted.push_back(aim);
+    for (const std::string& aim : aims_) {
+      const std::string bare = bare_metric(aim);
+      const bool is_missing = std::ranges::find(wanted, bare) == wanted.end();
+      if (is_missing && aim == metric_name(output, "val_", bare) && has_metric(output, bare)) wanted.push_back(bare);
+    }
     scores.emplace_back(output, weights_, std::move(wanted));
   }
   return scores;

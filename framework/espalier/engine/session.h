@@ -57,7 +57,7 @@ class Session {
   /// From now on scores and predictions are averaged over views of each picture: none, mirror or mirror_shift.
   void average_views(const std::string& name);
 
-  /// What each epoch is scored by: the heads' own metrics and the objective's.
+  /// What each epoch is scored by: the heads' own metrics and the objectives'.
   std::vector<HeadScores> epoch_scores() const;
   /// What an evaluation is scored by: all that the heads' answers have.
   std::vector<HeadScores> all_scores() const;
@@ -77,7 +77,7 @@ class Session {
   void adapt_normalization(const Layer& layer);
   void adapt_whitening(const Layer& layer);
 
-  const std::string objective_;
+  const std::vector<std::string> aims_;
   const Json data_;
   const bool bf16_;
   Network net_;

@@ -143,7 +143,7 @@ Pipeline load_pipeline(const PipelineRequest& request, const Registry& registry)
   if (problems.empty() && columns_known) heads = build_first(pipeline, assignments, registry, problems);
   const bool heads_known = problems.empty() && columns_known;
   sections.search([&] { return default_objective(heads); });
-  if (heads_known) settle_objective(pipeline, heads, assignments, problems);
+  if (heads_known) settle_objectives(pipeline, heads, assignments, problems);
   check_constraints(pipeline, assignments, problems);
   resolver.note_unused();
   problems.raise();

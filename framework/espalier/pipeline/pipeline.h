@@ -22,7 +22,7 @@ struct PipelineRequest {
 };
 
 struct Objective {
-  std::string metric;      ///< "val_accuracy", "age.val_mse", "val_loss"
+  std::string metric;      ///< "val_accuracy", "age.val_mse", "val_loss"; a measure such as "parameters" after the first
   bool maximize = true;
 };
 
@@ -32,7 +32,7 @@ struct Search {
   Json tuner_settings = Json::object();
   std::string scheduler = "none";
   Json scheduler_settings = Json::object();
-  Objective objective;
+  std::vector<Objective> objectives = std::vector<Objective>(1);  ///< several make a Pareto front
   int64_t budget_trials = 0;     ///< 0: none
   double budget_seconds = 0.0;   ///< 0: none
   double budget_epochs = 0.0;    ///< 0: none
@@ -45,6 +45,9 @@ struct Search {
   int64_t lag = 1;               ///< in that order decision k sees what was decided up to k - lag
   int64_t ensemble = 0;          ///< members of an ensemble of the best trials that is scored beside the winner; 0: none
   bool refit = false;            ///< the winner is trained again on train and validation; always with folds
+
+  /// The first one: what trainings stop and are scored by, what schedulers see and what the best trial is best in.
+  const Objective& objective() const { return objectives.front(); }
 };
 
 /// What a study keeps of its trials' files.

@@ -127,8 +127,10 @@ Json search_schema() {
   const Json text = {{"type", "string"}};
   const Json time = {{"type", "string"}, {"pattern", "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"}};
   const Json size = {{"type", "string"}, {"pattern", "^[0-9]+(\\.[0-9]+)?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"}};
+  const Json objective = object_of({{"maximize", text}, {"minimize", text}});
+  const Json several = {{"type", "array"}, {"items", objective}, {"minItems", 1}};
   return object_of({{"tuner", reference("any.tuner")}, {"scheduler", reference("any.scheduler")},
-                    {"objective", object_of({{"maximize", text}, {"minimize", text}})},
+                    {"objective", {{"anyOf", Json::array({objective, several})}}},
                     {"constraints", {{"type", Json::array({"array", "string"})}, {"items", text}}},
                     {"limits", object_of({{"time", time}, {"memory", size}})},
                     {"budget", object_of({{"trials", count}, {"time", time}, {"epochs", {{"type", "number"}}}})},

@@ -1,6 +1,7 @@
 #include "espalier/network/metrics.h"
 #include "espalier/pipeline/layer.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/pipeline/scalars.h"
 #include "espalier/pipeline/sections.h"
 #include "espalier/spec/expression.h"
@@ -55,12 +56,13 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
   search.tuner = search.scheduler = "auto";
   named("tuner", "search.tuner", search.tuner, search.tuner_settings);
   named("scheduler", "search.scheduler", search.scheduler, search.scheduler_settings);
-  if (const Leaf* leaf = use("search.objective")) objective(leaf->value);
-  if (search.objective.metric.empty()) {
+  if (const Leaf* leaf = use("search.objective")) search.objectives = read_objectives(leaf->value, assignments_.nodes(), problems_);
+  else search.objectives.clear();
+  if (search.objectives.empty()) {
     const std::string metric = default_metric();
-    search.objective = {metric, is_maximized(metric)};
+    search.objectives = {{metric, is_maximized(metric)}};
   }
-  out["objective"] = {{search.objective.maximize ? "maximize" : "minimize", search.objective.metric}};
+  out["objective"] = written(search.objectives);
   if (const Leaf* leaf = use("search.constraints"))
     for (const Json& text : expressions("search.constraints", leaf->value)) search.constraints.push_back(text.get<std::string>());
   out["constraints"] = search.constraints;
@@ -110,28 +112,6 @@ void SectionReader::check_validation() {
   if (assignments_.find("train.score") == nullptr) pipeline_.resolved["train"]["score"] = "last";
   else if (pipeline_.resolved["train"].value("score", Json()) == "best")
     problems_.add("E0409", "without validation no epoch is the best one; write train: {score: last}", place("train.score"));
-}
-
-void SectionReader::objective(const Tree& tree) {
-  const std::string shape = "search.objective takes {maximize: METRIC} or {minimize: METRIC}";
-  if (tree.is_list() && tree.items.size() == 1) return objective(tree.items[0]);
-  if (tree.is_list())
-    return problems_.add("E0208", "several objectives are not available in this version; give one", tree.place);
-  if (!tree.is_map() || tree.members.size() != 1 || (tree.members[0].key != "maximize" && tree.members[0].key != "minimize") ||
-      !tree.members[0].value.is_scalar())
-    return problems_.add("E0205", shape, tree.place);
-  const Member& member = tree.members[0];
-  const std::string& metric = member.value.text;
-  const size_t dot = metric.find('.');
-  const std::string name = dot == std::string::npos ? metric : metric.substr(dot + 1);
-  if (name.rfind("test_", 0) == 0)
-    problems_.add("E0211", fmt::format("'{}' cannot be searched for: the test split is looked at once, at the end", metric), member.value.place);
-  else if (name.rfind("val_", 0) != 0)
-    problems_.add("E0211", fmt::format("'{}' is no metric; a metric is val_NAME or NODE.val_NAME", metric), member.value.place,
-                  fmt::format("did you mean 'val_{}'?", name));
-  if (dot != std::string::npos && std::ranges::find(assignments_.nodes(), metric.substr(0, dot)) == assignments_.nodes().end())
-    problems_.add("E0211", fmt::format("'{}' is no node", metric.substr(0, dot)), member.value.place);
-  pipeline_.search.objective = {metric, member.key == "maximize"};
 }
 
 void SectionReader::first(const Tree& tree) {

@@ -31,7 +31,6 @@ class SectionReader {
   Json expressions(const std::string& path, const Tree& tree);
   bool check_expression(const std::string& path, const Tree& tree);
   std::optional<int64_t> count(const std::string& path, int64_t least);
-  void objective(const Tree& tree);
   void first(const Tree& tree);
   void budget();
   void check_validation();

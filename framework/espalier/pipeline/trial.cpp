@@ -1,5 +1,5 @@
-#include "espalier/network/analysis.h"
 #include "espalier/pipeline/build.h"
+#include "espalier/pipeline/measures.h"
 #include "espalier/pipeline/pretrained.h"
 #include "espalier/spec/expression.h"
 
@@ -41,6 +41,14 @@ Json trainer_settings(const Json& train) {
     const Json chosen = named(train.at(key));
     out[key] = chosen.at("name") == "none" ? Json("none") : chosen;
   }
+  return out;
+}
+
+/// What a training is scored by: the metric that decides, and the others that the search looks at.
+Json aims(const Search& search) {
+  Json out = {{"metric", search.objective().metric}, {"maximize", search.objective().maximize}};
+  for (size_t i = 1; i < search.objectives.size(); ++i)
+    if (find_measure(search.objectives[i].metric) == nullptr) out["others"].push_back(search.objectives[i].metric);
   return out;
 }
 
@@ -116,7 +124,7 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
           {"network", network.to_json()},
           {"data", columns},
           {"train", train},
-          {"objective", {{"metric", pipeline.search.objective.metric}, {"maximize", pipeline.search.objective.maximize}}},
+          {"objective", aims(pipeline.search)},
           {"seeds", seeds}};
   if (const std::vector<Pretrained> pretrained = find_pretrained(pipeline, settings, network); !pretrained.empty())
     document["pretrained"] = to_document(pretrained);
@@ -140,9 +148,7 @@ bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Regis
   std::optional<Predicted> predicted;
   const auto batch = [&] { return train_settings(pipeline, settings).at("batch").get<int64_t>(); };
   const Lookup lookup = [&](const std::string& name) -> Json {
-    if (name == "parameters") return cost(measured()).parameters;
-    if (name == "macs") return cost(measured()).macs;
-    if (name == "memory") return training_memory(measured(), batch());
+    if (const Measure* measure = find_measure(name)) return measure->value(measured(), batch());
     if (name == "latency" || name == "time") {
       if (!predict) return {};
       if (!predicted) predicted = predict(measured(), trainer_settings(train_settings(pipeline, settings)));

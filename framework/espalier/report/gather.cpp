@@ -6,6 +6,7 @@
 #include "espalier/network/analysis.h"
 #include "espalier/report/samples.h"
 #include "espalier/store/best.h"
+#include "espalier/store/front.h"
 
 #include <fmt/format.h>
 
@@ -60,13 +61,21 @@ Json decisions_of(const Store& store) {
   return out;
 }
 
-/// {"metric", "maximize"} as the study keeps it, else from a trial document.
+/// {"metric", "maximize"} of the first objective, with the rest as "others", as the study keeps it, else from a trial document.
 Json objective_of(const Store& store, const Json& document) {
   if (const auto kept = store.info("objective"); kept && kept->is_object()) return *kept;
   const Json said = document.is_object() ? document.value("objective", Json::object()) : Json::object();
   for (const char* key : {"maximize", "minimize"})
     if (said.contains(key)) return {{"metric", said[key]}, {"maximize", std::string(key) == "maximize"}};
   return {{"metric", ""}, {"maximize", true}};
+}
+
+/// Numbers of the trials on the Pareto front of several objectives; none where there is one.
+Json front_of_several(const std::vector<TrialRecord>& trials, const Json& objective) {
+  if (!objective.contains("others")) return Json::array();
+  std::map<std::string, bool> maximize = {{objective.value("metric", ""), objective.value("maximize", true)}};
+  for (const Json& other : objective["others"]) maximize[other.value("metric", "")] = other.value("maximize", true);
+  return front_of(trials, maximize);
 }
 
 Json where_it_ran(const Json& document, const Json& lock) {
@@ -159,6 +168,7 @@ Json gather(const fs::path& study) {
   for (const TrialRecord& trial : trials) out["trials"].push_back(trial_of(*store, trial));
   out["attempts"] = attempts_of(*store);
   out["decisions"] = decisions_of(*store);
+  out["front"] = front_of_several(trials, objective);
   out["importance"] = to_json(importance(trials, objective.value("maximize", true)));
   Json network = read_json(study / "best" / "network.json");
   if (network.is_null() && document.contains("network")) network = document["network"];

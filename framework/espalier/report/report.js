@@ -86,6 +86,8 @@
   };
 
   const metric = study.objective.metric || "";
+  const others = study.objective.others || [];
+  const onFront = (t) => (study.front || []).includes(t.number);
   const better = (a, b) => study.objective.maximize ? a > b : a < b;
   const best = study.trials.filter((t) => t.state === "complete" && isNumber(t.objective)).reduce((a, b) => a === null || better(b.objective, a.objective) ? b : a, null);
 
@@ -94,7 +96,7 @@
   const head = () => {
     const box = document.getElementById("head");
     box.append(element("h1", {}, study.name), element("p", {}, study.about || "A study of espalier"));
-    const chips = [["data", study.dataset_name], ["seed", study.seed], ["trials", study.trials.length], ["training", duration(study.trials.reduce((sum, t) => sum + (t.seconds || 0), 0))], ["objective", (study.objective.maximize ? "maximize " : "minimize ") + metric], ["study", study.folder]];
+    const chips = [["data", study.dataset_name], ["seed", study.seed], ["trials", study.trials.length], ["training", duration(study.trials.reduce((sum, t) => sum + (t.seconds || 0), 0))], ["objective", [study.objective, ...others].map((o) => (o.maximize ? "maximize " : "minimize ") + o.metric).join(", ")], ["study", study.folder]];
     box.append(element("div", {class: "chips"}, chips.filter((c) => c[1] !== null && c[1] !== undefined && c[1] !== "").map(([name, value]) => element("span", {class: "chip"}, element("b", {}, name + " "), String(value)))));
     if (typeof Chart === "undefined") box.append(note("Charts need Chart.js (Debian: libjs-chart.js), which was not there when this report was written: tables stand in for them."));
   };
@@ -115,9 +117,9 @@
   const leaderboard = () => {
     const names = [...new Set(study.trials.flatMap((t) => Object.keys(t.settings)))].sort();
     const sorted = [...study.trials].sort((a, b) => isNumber(a.objective) && isNumber(b.objective) ? (better(a.objective, b.objective) ? -1 : a.objective === b.objective ? a.number - b.number : 1) : isNumber(b.objective) - isNumber(a.objective) || a.number - b.number);
-    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? (isNumber(t.scores.spread) ? `${number(t.objective)} ± ${number(t.scores.spread)}` : t.objective) : "–", ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
+    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? (isNumber(t.scores.spread) ? `${number(t.objective)} ± ${number(t.scores.spread)}` : t.objective) : "–", ...others.map((o) => isNumber(t.scores[o.metric]) ? t.scores[o.metric] : "–"), ...(others.length ? [onFront(t) ? "★" : ""] : []), ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
     const parts = sorted.flatMap((t) => (t.parts || []).map((p) => [`trial ${t.number}, ${p.part}`, isNumber(p.objective) ? p.objective : "–", plain(p.epochs), duration(p.seconds), String(p.attempts), p.state]));
-    section("Leaderboard", "", table(["trial", metric, ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")),
+    section("Leaderboard", "", table(["trial", metric, ...others.map((o) => o.metric), ...(others.length ? ["front"] : []), ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")),
       parts.length ? element("details", {}, element("summary", {}, "the trainings that each trial consists of"), table(["training", metric, "epochs", "time", "attempts", "state"], parts)) : null);
   };
 
@@ -246,7 +248,7 @@
 
   head();
   scores();
-  searchSections({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, better, best});
+  searchSections({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, others, onFront, better, best});
   leaderboard();
   curves();
   samples();

@@ -1,6 +1,6 @@
 "use strict";
 // The pictures of a search: incumbent, what mattered, settings against the objective, rungs, who ran what when.
-const searchSections = ({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, better, best}) => {
+const searchSections = ({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, others, onFront, better, best}) => {
   const scored = study.trials.filter((t) => isNumber(t.objective) && t.state !== "failed");
   const seconds = (text) => text ? Date.parse(text) / 1000 : NaN;
   const starts = study.trials.map((t) => seconds(t.started)).concat((study.attempts || []).map((a) => seconds(a.started))).filter(isNumber);
@@ -27,6 +27,23 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
     const byTime = scored.filter((t) => isNumber(seconds(t.ended))).map((t) => ({x: (seconds(t.ended) - begun) / scale, y: t.objective, trial: t.number}));
     const drawn = [incumbentOver(byTrial, "trial"), byTime.length > 1 && spent > 1 ? incumbentOver(byTime, unit + " since the first trial began") : null].filter((c) => c);
     if (drawn.length) section("The best so far", "", element("div", {class: "charts"}, drawn));
+  };
+
+  // The first objective over each other one; the line joins the front where two objectives make it.
+  const pareto = () => {
+    const drawn = others.map((other) => {
+      const points = scored.filter((t) => isNumber(t.scores[other.metric])).map((t) => ({x: t.scores[other.metric], y: t.objective, trial: t.number, front: onFront(t)}));
+      const front = points.filter((p) => p.front).sort((a, b) => a.x - b.x || a.y - b.y);
+      if (!front.length) return null;
+      const spans = points.every((p) => p.x > 0) && Math.max(...points.map((p) => p.x)) / Math.min(...points.map((p) => p.x)) >= 50;
+      return chart(() => ({type: "scatter", data: {datasets: [
+        {label: "on the front", data: front, showLine: others.length === 1, stepped: other.maximize ? "after" : "before", borderWidth: 2, pointRadius: 5, borderColor: colour("--leaf"), backgroundColor: colour("--leaf"), order: 0},
+        {label: "bettered by another", data: points.filter((p) => !p.front), pointRadius: 3, borderColor: colour("--bark"), backgroundColor: colour("--bark"), order: 1}]},
+        options: {scales: axes(other.metric, metric, {x: {type: spans ? "logarithmic" : "linear"}}),
+          plugins: {legend, tooltip: {callbacks: {label: (item) => `trial ${item.raw.trial}: ${number(item.raw.y)}, ${other.metric} ${plain(item.raw.x)}`}}}}}));
+    }).filter((c) => c);
+    if (drawn.length) section("The Pareto front", "", element("div", {class: "charts"}, drawn),
+      note(`${study.front.length} of ${study.trials.length} trials are on it: no other one is better in one of ${[metric, ...others.map((o) => o.metric)].join(", ")} without being worse in another. The best model is the best in ${metric}.`));
   };
 
   const importance = () => {
@@ -144,6 +161,7 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
 
   if (study.trials.length > 1) {
     incumbent();
+    pareto();
     parallel();
     importance();
     rungs();

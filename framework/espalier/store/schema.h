@@ -3,7 +3,7 @@
 namespace espalier {
 
 /// Raised when the tables change; a store of another format is refused.
-inline constexpr int kStoreFormat = 3;
+inline constexpr int kStoreFormat = 4;
 
 /// The tables of a study, in words that SQLite and PostgreSQL both know. `token` is the fencing token: one more at each
 /// claim, never down. `held_until` counts seconds on the clock named by `clock`, which no change of the wall clock touches.
@@ -51,7 +51,8 @@ create table decision (
   state text not null default 'queued',
   epochs double precision not null default 0,
   cost double precision not null default 0,
-  objective double precision
+  objective double precision,
+  scores text not null default '{}'
 );
 create table attempt (
   trial bigint not null,

@@ -92,6 +92,7 @@ Decision read_decision(const Statement& row) {
   out.epochs = row.number(7);
   out.cost = row.number(8);
   if (!row.is_null(9)) out.objective = row.number(9);
+  out.scores = read_metrics(row.text(10));
   return out;
 }
 
@@ -143,7 +144,7 @@ class SqlStore final : public Store {
 
   std::vector<Decision> decisions(int64_t number, int64_t ended) const override {
     std::vector<Decision> out;
-    Statement row(db_, "select number, trial, until, reason, seen, ended, state, epochs, cost, objective from decision "
+    Statement row(db_, "select number, trial, until, reason, seen, ended, state, epochs, cost, objective, scores from decision "
                        "where number >= ? or ended >= ? order by number");
     row.bind(number).bind(ended);
     while (row.step()) out.push_back(read_decision(row));
@@ -361,10 +362,10 @@ class SqlStore final : public Store {
     Statement row(db_, fmt::format("select decision, {} from trial where number = ? and part = ''", kEpochs));
     row.bind(trial).step();
     const double epochs = row.number(1);
-    Statement(db_, "update decision set ended = (select coalesce(max(ended) + 1, 0) from decision), state = ?, epochs = ?, cost = ?, objective = ? "
-                   "where number = ? and ended is null")
+    Statement(db_, "update decision set ended = (select coalesce(max(ended) + 1, 0) from decision), state = ?, epochs = ?, cost = ?, objective = ?, "
+                   "scores = ? where number = ? and ended is null")
         .bind(to_string(state)).bind(epochs).bind(macs == ending.scores.end() ? 0.0 : macs->second * epochs).bind(ending.objective)
-        .bind(row.integer(0)).step();
+        .bind(dump(ending.scores)).bind(row.integer(0)).step();
   }
 
   std::unique_ptr<Database> database_;

@@ -50,6 +50,7 @@ struct Decision {
   double epochs = 0.0;                       ///< of the trial, when it ended
   double cost = 0.0;                         ///< multiply-adds times samples of the trial, when it ended
   std::optional<double> objective = {};      ///< as the user reads it
+  Metrics scores = {};                       ///< of the trial, when it ended
 };
 
 /// What a new trial consists of.

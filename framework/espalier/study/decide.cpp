@@ -2,6 +2,7 @@
 
 #include "espalier/error.h"
 #include "espalier/random.h"
+#include "espalier/study/weighing.h"
 
 #include <fmt/format.h>
 
@@ -27,8 +28,9 @@ std::vector<Proposal> given_proposals(const Pipeline& pipeline) {
 }
 
 /// Carries out what the scheduler said. `wait` if nothing can be done on what this decision sees.
-Decided carry_out(const Deciding& deciding, const Step& step, const History& history, const Log& log, Store& store) {
+Decided carry_out(const Deciding& deciding, const Step& step, const std::vector<History>& histories, const Log& log, Store& store) {
   const Search& search = deciding.pipeline.search;
+  const History& history = histories.front();
   Decision decision{.number = log.decisions(), .until = step.until, .reason = step.reason, .seen = log.ended()};
   if (step.kind == Step::Kind::finished) return Decided::finished;
   if (step.kind == Step::Kind::wait) return Decided::wait;
@@ -40,7 +42,7 @@ Decided carry_out(const Deciding& deciding, const Step& step, const History& his
     return Decided::yes;
   }
   if (search.budget_trials > 0 && log.trials() >= search.budget_trials) return Decided::wait;
-  const auto proposal = next_proposal(deciding, history);
+  const auto proposal = next_proposal(deciding, histories);
   if (!proposal) return Decided::wait;
   const NewTrial trial{.settings = proposal->settings, .reason = proposal->reason,
                        .document = document_of(deciding, proposal->settings, log.trials())};
@@ -63,13 +65,13 @@ Decided decide_next(const Deciding& deciding, Log& log, Store& store) {
   const int64_t horizon = search.reproducible ? number - search.lag + 1 : number;
   if (search.reproducible && !log.ended_before(horizon)) return Decided::wait;
   const auto ask = [&](const std::function<bool(const Decision&)>& sees) {
-    const History history = log.history(search.objective, sees);
+    const std::vector<History> histories = log.histories(search.objectives, sees);
     Random random(derive_seed(derive_seed(pipeline.seed, "scheduler"), static_cast<uint64_t>(number)));
     // Where nothing is searched there is no one to compare a trial with: it goes to its end at once.
     const bool is_alone = pipeline.space.axes.empty();
     const Step step = deciding.registry.scheduler(is_alone ? "none" : search.scheduler)
-                          .next(is_alone ? Json::object() : search.scheduler_settings, full_epochs(pipeline), history, random);
-    return carry_out(deciding, step, history, log, store);
+                          .next(is_alone ? Json::object() : search.scheduler_settings, full_epochs(pipeline), histories.front(), random);
+    return carry_out(deciding, step, histories, log, store);
   };
   const Decided decided = ask([&](const Decision& decision) { return decision.number < horizon; });
   if (decided == Decided::yes) return decided;
@@ -94,10 +96,10 @@ double full_epochs(const Pipeline& pipeline) {
   return rule.is_object() ? rule.value("max", 1.0) : 1.0;
 }
 
-std::optional<Proposal> next_proposal(const Deciding& deciding, const History& history) {
+std::optional<Proposal> next_proposal(const Deciding& deciding, const std::vector<History>& histories) {
   const Pipeline& pipeline = deciding.pipeline;
   std::set<std::string> tried;
-  for (const Result& result : history) tried.insert(canonical_key(result.settings));
+  for (const Result& result : histories.front()) tried.insert(canonical_key(result.settings));
   std::map<std::string, bool> judged;
   const Feasible feasible = [&](const Settings& settings) {
     const auto [entry, is_new] = judged.try_emplace(canonical_key(settings), false);
@@ -116,13 +118,15 @@ std::optional<Proposal> next_proposal(const Deciding& deciding, const History& h
   if (pipeline.space.axes.empty()) return std::nullopt;
 
   constexpr int kMostRedraws = 100;
-  Random random(derive_seed(derive_seed(pipeline.seed, "tuner"), history.size()));
+  const Weighed weighed = weigh(histories, pipeline.search.objectives, pipeline.seed);
+  Random random(derive_seed(derive_seed(pipeline.seed, "tuner"), weighed.history.size()));
   const TunerType& tuner = deciding.registry.tuner(pipeline.search.tuner);
   for (int redraw = 0; redraw < kMostRedraws; ++redraw) {
-    std::optional<Proposal> proposal = tuner.propose(pipeline.search.tuner_settings, pipeline.space, history, random, feasible);
+    std::optional<Proposal> proposal = tuner.propose(pipeline.search.tuner_settings, pipeline.space, weighed.history, random, feasible);
     if (!proposal) return std::nullopt;
     // Whatever the tuner names: what is inactive does not tell two configurations apart.
     proposal->settings = complete(pipeline.space, proposal->settings, [](const Axis& axis) { return axis.first; });
+    proposal->reason += weighed.reason;
     if (!tried.contains(canonical_key(proposal->settings)) && feasible(proposal->settings)) return proposal;
   }
   deciding.on_note(fmt::format("tuner '{}' found nothing new in {} draws", pipeline.search.tuner, kMostRedraws));

@@ -33,8 +33,9 @@ Decided decide_next(const Deciding& deciding, Log& log, Store& store);
 Json document_of(const Deciding& deciding, const Settings& settings, int64_t number);
 
 /// What the next trial tries: the settings given under `first`, then the first configuration, then what the tuner says.
-/// Never what was tried already, never what breaks a constraint. Nothing: there is nothing left to try.
-std::optional<Proposal> next_proposal(const Deciding& deciding, const History& history);
+/// Never what was tried already, never what breaks a constraint. Nothing: there is nothing left to try. `histories`: one for
+/// each objective; the tuner sees all as one, weighed anew for each proposal.
+std::optional<Proposal> next_proposal(const Deciding& deciding, const std::vector<History>& histories);
 
 /// How many trials the study will have if nothing ends it early; 0: unknown.
 int64_t planned_trials(const Pipeline& pipeline);

@@ -130,7 +130,7 @@ class Maker {
   std::vector<TrialRecord> best_first() const {
     std::vector<TrialRecord> trials = store_.trials();
     std::erase_if(trials, [](const TrialRecord& trial) { return !trial.objective || trial.state == TrialState::failed; });
-    sort_best_first(trials, pipeline_.search.objective.maximize);
+    sort_best_first(trials, pipeline_.search.objective().maximize);
     trials.resize(std::min(trials.size(), kCandidates * static_cast<size_t>(pipeline_.search.ensemble)));
     return trials;
   }

@@ -5,6 +5,15 @@
 
 namespace espalier {
 
+namespace {
+
+std::optional<double> score_of(const Decision& decision, const std::string& metric) {
+  const auto found = decision.scores.find(metric);
+  return found == decision.scores.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace
+
 void Log::refresh(const Store& store) {
   // Decisions first: a trial is written with the decision that starts it.
   for (Decision& decision : store.decisions(decisions(), ended_)) {
@@ -28,22 +37,25 @@ double Log::epochs() const {
   return sum;
 }
 
-History Log::history(const Objective& objective, const std::function<bool(const Decision&)>& sees) const {
-  History out(settings_.size());
-  for (size_t i = 0; i < out.size(); ++i) out[i] = {.number = static_cast<int64_t>(i), .settings = settings_[i]};
-  for (const Decision& decision : decisions_) {
-    Result& result = out.at(static_cast<size_t>(decision.trial));
-    if (decision.ended < 0 || !sees(decision)) {
-      result.state = TrialState::running;
-      continue;
+std::vector<History> Log::histories(const std::vector<Objective>& objectives, const std::function<bool(const Decision&)>& sees) const {
+  History all(settings_.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = {.number = static_cast<int64_t>(i), .settings = settings_[i]};
+  std::vector<History> out(objectives.size(), all);
+  for (const Decision& decision : decisions_)
+    for (size_t i = 0; i < out.size(); ++i) {
+      Result& result = out[i].at(static_cast<size_t>(decision.trial));
+      if (decision.ended < 0 || !sees(decision)) {
+        result.state = TrialState::running;
+        continue;
+      }
+      result.state = decision.state;
+      result.fidelity = decision.epochs;
+      result.cost = decision.cost;
+      const std::optional<double> value = i == 0 ? decision.objective : score_of(decision, objectives[i].metric);
+      if (!value) continue;
+      result.objective = objectives[i].maximize ? -*value : *value;
+      result.curve.push_back({.fidelity = decision.epochs, .objective = *result.objective});
     }
-    result.state = decision.state;
-    result.fidelity = decision.epochs;
-    result.cost = decision.cost;
-    if (!decision.objective) continue;
-    result.objective = objective.maximize ? -*decision.objective : *decision.objective;
-    result.curve.push_back({.fidelity = decision.epochs, .objective = *result.objective});
-  }
   return out;
 }
 

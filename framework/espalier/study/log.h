@@ -23,9 +23,9 @@ class Log {
   /// Epochs of all trials together, as far as they have ended.
   double epochs() const;
 
-  /// What tuners and schedulers see: every trial, with the results of those decisions that `sees` is true for; one with
-  /// another decision is running. Objectives are negated where they are maximised.
-  History history(const Objective& objective, const std::function<bool(const Decision&)>& sees) const;
+  /// What tuners and schedulers see, a history for each objective: every trial, with the results of those decisions that `sees`
+  /// is true for; one with another decision is running. Objectives are negated where they are maximised.
+  std::vector<History> histories(const std::vector<Objective>& objectives, const std::function<bool(const Decision&)>& sees) const;
 
  private:
   std::vector<Decision> decisions_;   ///< by number

@@ -4,6 +4,7 @@
 #include "espalier/data/processor.h"
 #include "espalier/error.h"
 #include "espalier/pipeline/names.h"
+#include "espalier/pipeline/objective.h"
 #include "espalier/store/best.h"
 #include "espalier/study/calibration.h"
 #include "espalier/study/clock.h"
@@ -122,8 +123,7 @@ class Run {
     if (before && *before != lock)
       observer_.on_note(fmt::format("since the study began, '{}' has changed", first_difference(*before, lock)));
     if (!before) store_->set_info("lock", lock);
-    const Objective& objective = pipeline_.search.objective;
-    store_->set_info("objective", {{"metric", objective.metric}, {"maximize", objective.maximize}});
+    store_->set_info("objective", objectives_to_json(pipeline_.search.objectives));
     store_->set_info("name", pipeline_.name);
     write_file(options_.folder / "pipeline.yaml", pipeline_.text);
     write_file(options_.folder / "resolved.yaml", to_yaml(pipeline_.resolved, pipeline_.origins));
@@ -186,7 +186,7 @@ class Run {
 
   StudyResult conclude(StudyEnd end, Team& team) {
     const std::vector<TrialRecord> trials = store_->trials();
-    StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective.maximize)};
+    StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective().maximize)};
     result.complete = std::ranges::count(trials, TrialState::complete, &TrialRecord::state);
     result.failed = std::ranges::count(trials, TrialState::failed, &TrialRecord::state);
     if (end == StudyEnd::finished && result.best && !Worker(team, *store_, fmt::format("{}{}", kOwners, 0)).refit(*result.best)) result.end = StudyEnd::interrupted;
@@ -195,7 +195,7 @@ class Run {
       if (options_.interrupted()) result.end = StudyEnd::interrupted;
     }
     if (result.end == StudyEnd::finished)
-      remove_files(options_.folder, removable_files(options_.folder, *store_, pipeline_.search.objective.maximize, pipeline_.keep));
+      remove_files(options_.folder, removable_files(options_.folder, *store_, pipeline_.search.objective().maximize, pipeline_.keep));
     return result;
   }
 

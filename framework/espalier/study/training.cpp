@@ -1,6 +1,7 @@
 #include "espalier/study/training.h"
 
 #include "espalier/error.h"
+#include "espalier/pipeline/measures.h"
 #include "espalier/study/child.h"
 #include "espalier/study/clock.h"
 #include "espalier/study/files.h"
@@ -167,9 +168,10 @@ class Attempt {
 
   /// Records a score: the trial is complete, or waits at the end of its order.
   void finish(Metrics scores, const ChildEnd& end) {
-    const std::string& metric = pipeline_.search.objective.metric;
+    const std::string& metric = pipeline_.search.objective().metric;
     if (!scores.contains(metric))
       for (const auto& [name, value] : best_epoch()) scores.try_emplace(name, value);
+    measure(scores);
     const auto objective = scores.find(metric);
     const bool is_scored = has_validation(pipeline_) && lease_.part != kRefit;
     if (is_scored && (objective == scores.end() || !std::isfinite(objective->second))) {
@@ -186,6 +188,17 @@ class Attempt {
     if (!(has_more ? store_.pause(lease_, scores, scored, end.seconds) : store_.complete(lease_, scores, scored, end.seconds))) throw Fenced{};
   }
 
+  /// Adds what the search looks at and no training tells: measures of the network.
+  void measure(Metrics& scores) const {
+    std::optional<Network> network;
+    for (const Objective& objective : pipeline_.search.objectives) {
+      const Measure* measure = find_measure(objective.metric);
+      if (measure == nullptr) continue;
+      if (!network) network.emplace(Network::from_json(document_.at("network")));
+      scores[measure->name] = measure->value(*network, document_.at("train").at("batch").get<int64_t>());
+    }
+  }
+
   std::string find_weights(const ChildEnd& end) const {
     if (end.done.is_object() && end.done.contains("weights")) return below_folder(end.done["weights"].get<std::string>());
     if (std::filesystem::exists(options_.folder / attempt_ / "model.safetensors")) return attempt_ + "/model.safetensors";
@@ -194,7 +207,7 @@ class Attempt {
 
   /// Metrics of the epoch that is best by the objective; empty if no epoch has it.
   Metrics best_epoch() const {
-    const Objective& objective = pipeline_.search.objective;
+    const Objective& objective = pipeline_.search.objective();
     Metrics best;
     for (const EpochRecord& epoch : store_.epochs(lease_.trial, lease_.part)) {
       const auto value = epoch.metrics.find(objective.metric);

@@ -43,7 +43,7 @@ std::string card(const Pipeline& pipeline, const TrialRecord& best, const std::s
   if (!training.empty())
     out += training == kRefit ? "\nThe model was trained again on all rows but the test split.\n" : fmt::format("\nThe model is that of {}.\n", training);
   out += fmt::format("\nThe search chose by `{}` ({}); the test split was read once, after the search.\n\n## Settings\n\n```yaml\n",
-                     pipeline.search.objective.metric, pipeline.search.objective.maximize ? "maximised" : "minimised");
+                     pipeline.search.objective().metric, pipeline.search.objective().maximize ? "maximised" : "minimised");
   out += to_yaml(Json(best.settings)) + "```\n\n## Files\n\n`model.safetensors` holds the weights, `network.json` the layers, "
          "`decode.json` how outputs become answers, `scores.json` the scores.\n";
   return out;

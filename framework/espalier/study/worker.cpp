@@ -183,7 +183,7 @@ bool Worker::run_parts(const Lease& lease, const std::vector<Part>& parts, const
 }
 
 void Worker::conclude_parts(const Lease& lease, bool is_paused) {
-  const std::string& metric = pipeline_.search.objective.metric;
+  const std::string& metric = pipeline_.search.objective().metric;
   const Metrics scores = mean_scores(store_.parts(lease.trial), metric);
   const auto found = scores.find(metric);
   const std::optional<double> objective = found == scores.end() ? std::nullopt : std::optional(found->second);
