@@ -1,6 +1,6 @@
-// Makes a study as a search leaves it, from a formula: for text cases of the verbs that read studies. Usage: made_study FOLDER [TRIALS [SCORE]]
+// Makes a study as a search leaves it, from a formula: for text cases of the verbs that read studies. Usage: made_study FOLDER [TRIALS [SCORE [SEEDS]]]
 // Two blocks with a setting of their own each, a learning rate that decides, rungs at 1 and 3 of 9 epochs, two workers. SCORE is
-// to be minimized beside the accuracy.
+// to be minimized beside the accuracy ("": nothing is), and each trial is the mean of so many SEEDS.
 #include "espalier/random.h"
 #include "espalier/store/store.h"
 
@@ -41,7 +41,7 @@ double accuracy(const Settings& settings, double epochs) {
 }
 
 /// Trains the trial that was decided last until some epochs, by one of two workers.
-void train(Store& store, int64_t number, double until, bool pauses) {
+void train(Store& store, int64_t number, double until, bool pauses, double seeds) {
   const Lease lease = *store.claim("local-" + std::to_string(1 + number % 2), 60.0);
   const TrialRecord trial = *store.trial(lease.trial);
   if (number % 11 == 10) {
@@ -52,7 +52,8 @@ void train(Store& store, int64_t number, double until, bool pauses) {
     store.record_epoch(lease, {.epoch = std::llround(epoch), .metrics = {{"val_accuracy", accuracy(trial.settings, epoch)}, {"loss", 1.0 / epoch}}});
   store.record_checkpoint(lease, "trials/epoch.ckpt", "ab", until);
   const double score = accuracy(trial.settings, until);
-  const Metrics scores = {{"val_accuracy", score}, {"parameters", 1000.0 * static_cast<double>(1 + trial.settings.size() + static_cast<size_t>(number))}};
+  Metrics scores = {{"val_accuracy", score}, {"parameters", 1000.0 * static_cast<double>(1 + trial.settings.size() + static_cast<size_t>(number))}};
+  if (seeds > 1.0) scores.insert({{"parts", seeds}, {"spread", 0.01}, {"interval", 0.0125}});
   if (pauses) store.pause(lease, scores, score, 2.0 * until);
   else store.complete(lease, scores, score, 2.0 * until);
 }
@@ -61,17 +62,18 @@ void train(Store& store, int64_t number, double until, bool pauses) {
 
 int main(int count, char** words) {
   if (count < 2) {
-    std::cerr << "usage: made_study FOLDER [TRIALS [SCORE]]\n";
+    std::cerr << "usage: made_study FOLDER [TRIALS [SCORE [SEEDS]]]\n";
     return 2;
   }
   const std::filesystem::path folder = words[1];
   const int64_t trials = count > 2 ? std::atoll(words[2]) : 24;
+  const double seeds = count > 4 ? std::atof(words[4]) : 1.0;
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "lock.json") << "{}\n";
   std::ofstream(folder / "pipeline.yaml") << "# A study made from a formula.\n";
   const auto store = create_store(folder, "");
   Json objective = {{"metric", "val_accuracy"}, {"maximize", true}};
-  if (count > 3) objective["others"].push_back(Json{{"metric", words[3]}, {"maximize", false}});
+  if (count > 3 && *words[3] != '\0') objective["others"].push_back(Json{{"metric", words[3]}, {"maximize", false}});
   store->set_info("objective", objective);
   store->set_info("identity", pipeline());
   store->set_info("name", "made_up");
@@ -80,15 +82,15 @@ int main(int count, char** words) {
   for (int64_t k = 0; k < trials; ++k) {
     const NewTrial trial{.settings = drawn(random), .reason = k == 0 ? "first configuration" : "drawn at random", .document = Json::object()};
     const int64_t number = *store->decide({.number = decisions++, .until = 1.0, .reason = "rung 0"}, &trial);
-    train(*store, number, 1.0, true);
+    train(*store, number, 1.0, true, seeds);
     const auto before = store->trial(number);
     if (!before->objective) continue;
     if (*before->objective < 0.65) continue;
     store->decide({.number = decisions++, .trial = number, .until = 3.0, .reason = "rung 1: among the best third"}, nullptr);
-    train(*store, number, 3.0, true);
+    train(*store, number, 3.0, true, seeds);
     if (*store->trial(number)->objective < 0.8) continue;
     store->decide({.number = decisions++, .trial = number, .until = 0.0, .reason = "to its end"}, nullptr);
-    train(*store, number, 9.0, false);
+    train(*store, number, 9.0, false, seeds);
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 #include "study_fakes.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace espalier;
 using namespace espalier::testing;
@@ -104,6 +105,30 @@ TEST_CASE("replicates differ in their seeds alone, and the first one is the mode
   CHECK(first != store->document(0, "seed 2")["seeds"]);
   CHECK(store->document(0, "seed 2")["seeds"] != store->document(0, "seed 3")["seeds"]);
   CHECK(text_of(folder.path() / "best/model.safetensors") == "weights of 0, seed 1");
+}
+
+TEST_CASE("the interval of a mean is that of Student's t") {
+  // The 0.975 quantiles of the table: 12.706, 4.303, 2.776 and 2.045 with 1, 2, 4 and 29 degrees of freedom.
+  CHECK(interval_of_mean(1.0, 2) == Approx(12.706 / std::sqrt(2.0)).epsilon(1e-4));
+  CHECK(interval_of_mean(1.0, 3) == Approx(4.303 / std::sqrt(3.0)).epsilon(2e-4));
+  CHECK(interval_of_mean(0.02, 5) == Approx(0.02 * 2.776 / std::sqrt(5.0)).epsilon(2e-4));
+  CHECK(interval_of_mean(1.0, 30) == Approx(2.045 / std::sqrt(30.0)).epsilon(2e-4));
+  CHECK(interval_of_mean(0.0, 4) == 0.0);
+}
+
+TEST_CASE("replicates have a confidence interval; folds and a single training have none") {
+  const TemporaryFolder folder;
+  Watcher watcher;
+  Pipeline pipeline = pipeline_with(1, {"noisy"});
+  pipeline.search.replicates = 3;
+  const StudyResult result = run(pipeline, folder.path() / "replicates", watcher);
+  REQUIRE(result.best);
+  const double whole = *result.best->objective / 0.8;  // seeds score 0.9, 0.8 and 0.7 of it
+  CHECK(result.best->scores.at("spread") == Approx(0.1 * whole));
+  CHECK(result.best->scores.at("interval") == Approx(4.303 * 0.1 * whole / std::sqrt(3.0)).epsilon(2e-4));
+  CHECK_THAT(text_of(folder.path() / "replicates/best/card.md"), Catch::Contains("mean of 3 trainings, 95 % confidence interval "));
+  CHECK_FALSE(run(folded(1), folder.path() / "folds", watcher).best->scores.contains("interval"));
+  CHECK_FALSE(run(pipeline_with(1), folder.path() / "one", watcher).best->scores.contains("interval"));
 }
 
 TEST_CASE("a refit that fails leaves the weights that scored") {

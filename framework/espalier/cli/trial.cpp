@@ -1,6 +1,7 @@
 #include "espalier/cli/trial.h"
 
 #include "espalier/cli/chart.h"
+#include "espalier/cli/trial_table.h"
 #include "espalier/store/best.h"
 #include "espalier/study/process.h"
 #include "espalier/study/training.h"
@@ -215,6 +216,8 @@ void show_trial(const Call& call, const Opened& study, const TrialRecord& trial)
   Table scores{.headers = {"score", "value"}};
   for (const auto& [name, value] : trial.scores) scores.rows.push_back({name, format_number(value)});
   print_table(scores);
+  if (const std::string interval = interval_in_short(trial); !interval.empty())
+    fmt::print("\n{}: mean {}, 95 % confidence interval {} (Student's t)\n", study.objective().metric, score_in_short(trial), interval);
   print_parts(study, trial.number);
   fmt::print("\nepochs: {}  seconds: {:.1f}  attempts: {}\n", format_number(trial.epochs), trial.seconds, trial.attempts);
   print_curve(study, trial);

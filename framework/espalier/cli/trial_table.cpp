@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 namespace espalier::cli {
@@ -35,16 +36,32 @@ std::vector<std::string> varying_settings(const std::vector<TrialRecord>& trials
 
 }  // namespace
 
+std::string score_in_short(const TrialRecord& trial) {
+  if (!trial.objective) return "-";
+  const auto spread = trial.scores.find(kSpread);
+  return format_score(*trial.objective) + (spread == trial.scores.end() ? "" : " ± " + format_score(spread->second));
+}
+
+std::string interval_in_short(const TrialRecord& trial) {
+  const auto half = trial.scores.find(kInterval);
+  if (half == trial.scores.end() || !trial.objective) return "";
+  return fmt::format("{} to {}", format_score(*trial.objective - half->second), format_score(*trial.objective + half->second));
+}
+
 Table trial_table(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives, const std::set<int64_t>& front) {
   const std::vector<std::string> varying = varying_settings(trials);
   const bool has_front = objectives.size() > 1;
+  const bool has_intervals = std::ranges::any_of(trials, [](const TrialRecord& trial) { return !interval_in_short(trial).empty(); });
   Table table;
   table.headers = {"trial"};
   const std::map<std::string, std::string> shortened = short_names(varying);
   for (const std::string& name : varying) table.headers.push_back(shortened.at(name));
   table.optional_begin = 1, table.optional_end = 1 + varying.size();
   table.headers.emplace_back("epochs");
-  for (const Objective& objective : objectives) table.headers.push_back(objective.metric.empty() ? "score" : objective.metric);
+  for (size_t i = 0; i < objectives.size(); ++i) {
+    table.headers.push_back(objectives[i].metric.empty() ? "score" : objectives[i].metric);
+    if (i == 0 && has_intervals) table.headers.emplace_back("95 % interval");
+  }
   if (has_front) table.headers.emplace_back("front");
   table.headers.insert(table.headers.end(), {"seconds", "state"});
   for (const TrialRecord& trial : trials) {
@@ -54,9 +71,8 @@ Table trial_table(const std::vector<TrialRecord>& trials, const std::vector<Obje
       row.push_back(found == trial.settings.end() ? "-" : format_value(found->second));
     }
     row.push_back(format_number(trial.epochs));
-    const auto spread = trial.scores.find(kSpread);
-    row.push_back(!trial.objective ? "-" : format_score(*trial.objective) +
-                                               (spread == trial.scores.end() ? "" : " ± " + format_score(spread->second)));
+    row.push_back(score_in_short(trial));
+    if (has_intervals) row.push_back(interval_in_short(trial));
     for (size_t i = 1; i < objectives.size(); ++i) {
       const auto score = trial.scores.find(objectives[i].metric);
       const bool is_measure = find_measure(objectives[i].metric) != nullptr;

@@ -1,9 +1,9 @@
 #include "espalier/cli/watch.h"
 
 #include "espalier/cli/terminal.h"
+#include "espalier/cli/trial_table.h"
 #include "espalier/pipeline/names.h"
 #include "espalier/store/best.h"
-#include "espalier/study/parts.h"
 
 #include <fmt/format.h>
 
@@ -210,8 +210,8 @@ void Watch::on_trial_end(const TrialRecord& trial) {
   const bool better = trial.objective && (!best_ || !best_->objective || (objective_.maximize ? *trial.objective > *best_->objective : *trial.objective < *best_->objective));
   if (better) best_ = trial;
   if (best_ && best_->objective) incumbents_.push_back(*best_->objective);
-  std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, format_score(*trial.objective)) : to_string(trial.state);
-  if (const auto spread = trial.scores.find(kSpread); spread != trial.scores.end()) result += fmt::format(" ± {}", format_score(spread->second));
+  std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, score_in_short(trial)) : to_string(trial.state);
+  if (const std::string interval = interval_in_short(trial); !interval.empty()) result += fmt::format(" (95 %: {})", interval);
   for (const Objective& other : others_)
     if (const auto score = trial.scores.find(other.metric); score != trial.scores.end()) result += fmt::format(", {} {}", other.metric, format_number(score->second));
   if (better) result += ", the best so far";

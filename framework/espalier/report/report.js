@@ -114,12 +114,17 @@
       best ? note(`Trial ${best.number}: ${isRefitted(best) ? "trained again on all rows but test, these are the weights" : "the weights that scored are the weights"} in best/model.safetensors. The test split was read once, after the search.`) : null);
   };
 
+  // Of a mean over replicates; trials of one training have none.
+  const interval = (t) => isNumber(t.objective) && isNumber(t.scores.interval) ? `${number(t.objective - t.scores.interval)} to ${number(t.objective + t.scores.interval)}` : "";
+  const hasIntervals = study.trials.some(interval);
+
   const leaderboard = () => {
     const names = [...new Set(study.trials.flatMap((t) => Object.keys(t.settings)))].sort();
     const sorted = [...study.trials].sort((a, b) => isNumber(a.objective) && isNumber(b.objective) ? (better(a.objective, b.objective) ? -1 : a.objective === b.objective ? a.number - b.number : 1) : isNumber(b.objective) - isNumber(a.objective) || a.number - b.number);
-    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? (isNumber(t.scores.spread) ? `${number(t.objective)} ± ${number(t.scores.spread)}` : t.objective) : "–", ...others.map((o) => isNumber(t.scores[o.metric]) ? t.scores[o.metric] : "–"), ...(others.length ? [onFront(t) ? "★" : ""] : []), ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
+    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? (isNumber(t.scores.spread) ? `${number(t.objective)} ± ${number(t.scores.spread)}` : t.objective) : "–", ...(hasIntervals ? [interval(t)] : []), ...others.map((o) => isNumber(t.scores[o.metric]) ? t.scores[o.metric] : "–"), ...(others.length ? [onFront(t) ? "★" : ""] : []), ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
     const parts = sorted.flatMap((t) => (t.parts || []).map((p) => [`trial ${t.number}, ${p.part}`, isNumber(p.objective) ? p.objective : "–", plain(p.epochs), duration(p.seconds), String(p.attempts), p.state]));
-    section("Leaderboard", "", table(["trial", metric, ...others.map((o) => o.metric), ...(others.length ? ["front"] : []), ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")),
+    section("Leaderboard", "", table(["trial", metric, ...(hasIntervals ? ["95 % interval"] : []), ...others.map((o) => o.metric), ...(others.length ? ["front"] : []), ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")),
+      hasIntervals ? note("±: standard deviation over the seeds of a trial; 95 % interval: confidence interval of their mean (Student's t).") : null,
       parts.length ? element("details", {}, element("summary", {}, "the trainings that each trial consists of"), table(["training", metric, "epochs", "time", "attempts", "state"], parts)) : null);
   };
 

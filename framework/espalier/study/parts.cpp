@@ -3,6 +3,7 @@
 #include "espalier/data/folds.h"
 #include "espalier/random.h"
 
+#include <boost/math/distributions/students_t.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -68,6 +69,11 @@ Metrics mean_scores(const std::vector<TrialRecord>& parts, const std::string& ob
   }
   out["parts"] = count;
   return out;
+}
+
+double interval_of_mean(double deviation, int64_t count) {
+  const boost::math::students_t distribution(static_cast<double>(count - 1));
+  return boost::math::quantile(distribution, 0.975) * deviation / std::sqrt(static_cast<double>(count));
 }
 
 bool has_validation(const Pipeline& pipeline) {

@@ -19,6 +19,8 @@ struct Part {
 inline constexpr const char* kRefit = "refit";
 /// The score that says how far the parts of a trial lie apart: the standard deviation of the objective over them.
 inline constexpr const char* kSpread = "spread";
+/// The score that says how sure the mean over replicates is: half the width of its 95 % confidence interval.
+inline constexpr const char* kInterval = "interval";
 
 /// The parts of a trial, in order; none where a trial is one training.
 std::vector<Part> parts_of(const Pipeline& pipeline);
@@ -32,6 +34,9 @@ int64_t refit_epochs(const TrialRecord& trial);
 
 /// Means of what all parts have, the spread of the objective, and their number as "parts".
 Metrics mean_scores(const std::vector<TrialRecord>& parts, const std::string& objective);
+/// Half the width of the 95 % confidence interval (Student's t) of the mean of `count` independent values, two at least, that
+/// have this standard deviation.
+double interval_of_mean(double deviation, int64_t count);
 
 /// False if no row is held out to validate on: then no trial has a score, and there is one only.
 bool has_validation(const Pipeline& pipeline);

@@ -31,6 +31,13 @@ Json decode_document(const Json& trial) {
   return out;
 }
 
+/// ", 95 % confidence interval 0.897 to 0.9054", or nothing.
+std::string interval_in_words(const TrialRecord& trial) {
+  const auto half = trial.scores.find(kInterval);
+  if (half == trial.scores.end() || !trial.objective) return "";
+  return fmt::format(", 95 % confidence interval {:.6g} to {:.6g}", *trial.objective - half->second, *trial.objective + half->second);
+}
+
 std::string card(const Pipeline& pipeline, const TrialRecord& best, const std::string& training, const Json& scores) {
   std::string out = fmt::format("# {}\n\nThe best model of this study: trial {}, {:g} epochs, {:.1f} s of training.\n\n## Scores\n\n"
                                 "| of | measure | value |\n|---|---|---|\n",
@@ -39,7 +46,7 @@ std::string card(const Pipeline& pipeline, const TrialRecord& best, const std::s
     for (const auto& [name, value] : values.items())
       if (value.is_number()) out += fmt::format("| {} | {} | {:.6g} |\n", part, name, value.get<double>());
   if (best.scores.contains("parts"))
-    out += fmt::format("\nThe search score is the mean of {:g} trainings.\n", best.scores.at("parts"));
+    out += fmt::format("\nThe search score is the mean of {:g} trainings{}.\n", best.scores.at("parts"), interval_in_words(best));
   if (!training.empty())
     out += training == kRefit ? "\nThe model was trained again on all rows but the test split.\n" : fmt::format("\nThe model is that of {}.\n", training);
   out += fmt::format("\nThe search chose by `{}` ({}); the test split was read once, after the search.\n\n## Settings\n\n```yaml\n",

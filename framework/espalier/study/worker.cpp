@@ -184,7 +184,10 @@ bool Worker::run_parts(const Lease& lease, const std::vector<Part>& parts, const
 
 void Worker::conclude_parts(const Lease& lease, bool is_paused) {
   const std::string& metric = pipeline_.search.objective().metric;
-  const Metrics scores = mean_scores(store_.parts(lease.trial), metric);
+  Metrics scores = mean_scores(store_.parts(lease.trial), metric);
+  // Folds train on each other's rows: their scores are not independent, and no interval follows from them.
+  if (const auto spread = scores.find(kSpread); spread != scores.end() && pipeline_.folds == 0)
+    scores[kInterval] = interval_of_mean(spread->second, pipeline_.search.replicates);
   const auto found = scores.find(metric);
   const std::optional<double> objective = found == scores.end() ? std::nullopt : std::optional(found->second);
   // Seconds add up over the orders of a trial, and those of its parts are all of them.
