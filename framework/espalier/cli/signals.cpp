@@ -2,6 +2,7 @@
 
 #include "espalier/cli/terminal.h"
 
+#include <array>
 #include <csignal>
 
 #include <unistd.h>
@@ -14,6 +15,9 @@ namespace {
 std::atomic<int> interrupt_count{0};
 std::atomic<bool> terminated{false};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+// What a system says before it ends a program: Slurm warns by SIGUSR1 where it is asked to.
+constexpr std::array kEndings = {SIGTERM, SIGUSR1};
 
 std::string last_words;
 
@@ -49,12 +53,12 @@ void exit_on_signals(const std::string& message) {
   // A line of progress may stand on the terminal.
   last_words = (is_terminal(stderr) ? "\r\033[K" : "") + message + "\n";
   handle(SIGINT, on_signal_that_ends);
-  handle(SIGTERM, on_signal_that_ends);
+  for (const int signal : kEndings) handle(signal, on_signal_that_ends);
 }
 
 void listen_for_signals() {
   handle(SIGINT, on_interrupt);
-  handle(SIGTERM, on_terminate);
+  for (const int signal : kEndings) handle(signal, on_terminate);
 }
 
 void ignore_broken_pipes() { handle(SIGPIPE, on_broken_pipe); }

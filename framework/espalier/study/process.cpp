@@ -53,6 +53,8 @@ ChildDescriptor high(ChildDescriptor low) { return ChildDescriptor(fcntl(low.get
   sigemptyset(&empty);
   sigprocmask(SIG_SETMASK, &empty, nullptr);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(number, SIG_DFL);
+  // Slurm may warn every process of a job by it: the worker hears it, and tells its trainer to stop after a step.
+  std::signal(SIGUSR1, SIG_IGN);
   const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (null >= 0) dup2(null, STDIN_FILENO);
   dup2(log, STDOUT_FILENO);
