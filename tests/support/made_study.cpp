@@ -40,8 +40,14 @@ double accuracy(const Settings& settings, double epochs) {
   return std::round(1e4 * (0.9 + block - 0.1 * off * off) * (1.0 - 0.4 / (epochs + 1.0))) / 1e4;
 }
 
+/// What the trials are to have beside an accuracy.
+struct Made {
+  std::string score;   ///< that is minimized, too; "": none
+  double seeds = 1.0;
+};
+
 /// Trains the trial that was decided last until some epochs, by one of two workers.
-void train(Store& store, int64_t number, double until, bool pauses, double seeds) {
+void train(Store& store, int64_t number, double until, bool pauses, const Made& made) {
   const Lease lease = *store.claim("local-" + std::to_string(1 + number % 2), 60.0);
   const TrialRecord trial = *store.trial(lease.trial);
   if (number % 11 == 10) {
@@ -52,8 +58,8 @@ void train(Store& store, int64_t number, double until, bool pauses, double seeds
     store.record_epoch(lease, {.epoch = std::llround(epoch), .metrics = {{"val_accuracy", accuracy(trial.settings, epoch)}, {"loss", 1.0 / epoch}}});
   store.record_checkpoint(lease, "trials/epoch.ckpt", "ab", until);
   const double score = accuracy(trial.settings, until);
-  Metrics scores = {{"val_accuracy", score}, {"parameters", 1000.0 * static_cast<double>(1 + trial.settings.size() + static_cast<size_t>(number))}};
-  if (seeds > 1.0) scores.insert({{"parts", seeds}, {"spread", 0.01}, {"interval", 0.0125}});
+  Metrics scores = {{"val_accuracy", score}, {made.score.empty() ? "parameters" : made.score, 1000.0 * static_cast<double>(1 + trial.settings.size() + static_cast<size_t>(number))}};
+  if (made.seeds > 1.0) scores.insert({{"parts", made.seeds}, {"spread", 0.01}, {"interval", 0.0125}});
   if (pauses) store.pause(lease, scores, score, 2.0 * until);
   else store.complete(lease, scores, score, 2.0 * until);
 }
@@ -67,13 +73,13 @@ int main(int count, char** words) {
   }
   const std::filesystem::path folder = words[1];
   const int64_t trials = count > 2 ? std::atoll(words[2]) : 24;
-  const double seeds = count > 4 ? std::atof(words[4]) : 1.0;
+  const Made made{.score = count > 3 ? words[3] : "", .seeds = count > 4 ? std::atof(words[4]) : 1.0};
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "lock.json") << "{}\n";
   std::ofstream(folder / "pipeline.yaml") << "# A study made from a formula.\n";
   const auto store = create_store(folder, "");
   Json objective = {{"metric", "val_accuracy"}, {"maximize", true}};
-  if (count > 3 && *words[3] != '\0') objective["others"].push_back(Json{{"metric", words[3]}, {"maximize", false}});
+  if (!made.score.empty()) objective["others"].push_back(Json{{"metric", made.score}, {"maximize", false}});
   store->set_info("objective", objective);
   store->set_info("identity", pipeline());
   store->set_info("name", "made_up");
@@ -82,15 +88,15 @@ int main(int count, char** words) {
   for (int64_t k = 0; k < trials; ++k) {
     const NewTrial trial{.settings = drawn(random), .reason = k == 0 ? "first configuration" : "drawn at random", .document = Json::object()};
     const int64_t number = *store->decide({.number = decisions++, .until = 1.0, .reason = "rung 0"}, &trial);
-    train(*store, number, 1.0, true, seeds);
+    train(*store, number, 1.0, true, made);
     const auto before = store->trial(number);
     if (!before->objective) continue;
     if (*before->objective < 0.65) continue;
     store->decide({.number = decisions++, .trial = number, .until = 3.0, .reason = "rung 1: among the best third"}, nullptr);
-    train(*store, number, 3.0, true, seeds);
+    train(*store, number, 3.0, true, made);
     if (*store->trial(number)->objective < 0.8) continue;
     store->decide({.number = decisions++, .trial = number, .until = 0.0, .reason = "to its end"}, nullptr);
-    train(*store, number, 9.0, false, seeds);
+    train(*store, number, 9.0, false, made);
   }
   return 0;
 }

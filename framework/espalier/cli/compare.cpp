@@ -35,7 +35,8 @@ Json comparison(const std::vector<Compared>& trials) {
   for (const std::string& name : scores)
     for (const Compared& one : trials) {
       const auto found = one.trial.scores.find(name);
-      out["scores"][name].push_back(found == one.trial.scores.end() ? Json() : Json(found->second));
+      // Beside it stands what a training took.
+      out["scores"][name == "time" ? "time, predicted" : name].push_back(found == one.trial.scores.end() ? Json() : Json(found->second));
     }
   for (const Compared& one : trials) {
     out["scores"]["epochs"].push_back(one.trial.epochs);

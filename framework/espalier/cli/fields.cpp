@@ -1,5 +1,7 @@
 #include "espalier/cli/fields.h"
 
+#include "espalier/pipeline/measures.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -102,8 +104,10 @@ Fields::Fields(const Store& store, const std::vector<TrialRecord>& trials, const
 }
 
 std::optional<Field> Fields::find(const std::string& name) const {
+  // A study that predicts the time of trainings means that by it, as its pipeline does; `seconds` are what they took.
+  const bool is_measure = find_measure(name) != nullptr && scores_.contains(name);
   for (const auto& [word, kind] : kPlain)
-    if (name == word) return Field{.kind = kind, .name = name};
+    if (name == word && !is_measure) return Field{.kind = kind, .name = name};
   if (scores_.contains(name)) return Field{.kind = Kind::score, .name = name};
   if (searched_.contains(name) || fixed_.contains(name)) return Field{.kind = Kind::setting, .name = name, .paths = {name}};
   std::vector<std::string> all(searched_.begin(), searched_.end());

@@ -3,6 +3,7 @@
 #include "espalier/pipeline/graph.h"
 #include "espalier/pipeline/layer.h"
 #include "espalier/pipeline/layers.h"
+#include "espalier/pipeline/measures.h"
 #include "espalier/pipeline/objective.h"
 #include "espalier/pipeline/pretrained.h"
 #include "espalier/pipeline/resolve.h"
@@ -80,7 +81,7 @@ std::vector<Output> build_first(Pipeline& pipeline, const Assignments& assignmen
 
 /// Names in constraints are settings or measures; a bare word beside a comparison may be text.
 void check_constraints(const Pipeline& pipeline, const Assignments& assignments, Problems& problems) {
-  std::vector<std::string> known = {"parameters", "macs", "latency", "memory", "time"};
+  std::vector<std::string> known = measure_names();
   for (const auto& [path, origin] : pipeline.origins) known.push_back(path);
   for (const Axis& axis : pipeline.space.axes) known.push_back(axis.name);
   const Leaf* leaf = assignments.find("search.constraints");
@@ -100,7 +101,7 @@ void check_constraints(const Pipeline& pipeline, const Assignments& assignments,
       if (is_known(name) || (std::ranges::find(texts, name) != texts.end() && name.find('.') == std::string::npos)) continue;
       const std::string near = nearest(name, known);
       problems.add("E0703", fmt::format("'{}' is neither a setting nor a measure", name), leaf != nullptr ? leaf->value.place : Place{},
-                   near.empty() ? "" : fmt::format("did you mean '{}'?", near), {"measures: parameters, macs, latency, memory, time"});
+                   near.empty() ? "" : fmt::format("did you mean '{}'?", near), {"measures: " + join(measure_names())});
     }
   }
 }

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 namespace espalier {
@@ -14,15 +13,6 @@ namespace espalier {
 namespace {
 
 constexpr const char* kSumOfLosses = "val_loss";
-
-/// What is measured, but cannot be predicted yet.
-constexpr std::array<const char*, 2> kUnpredicted = {"latency", "time"};
-
-std::vector<std::string> measure_names() {
-  std::vector<std::string> names;
-  for (const Measure& measure : measures()) names.push_back(measure.name);
-  return names;
-}
 
 /// Every metric that an objective may have.
 std::vector<std::string> metric_names(const std::vector<Output>& heads) {
@@ -58,10 +48,7 @@ bool check_name(const Tree& tree, const std::vector<std::string>& nodes, Problem
   const std::string node = node_of(metric);
   const std::string name = node.empty() ? metric : metric.substr(node.size() + 1);
   if (find_measure(metric) != nullptr) return true;
-  if (std::ranges::find(kUnpredicted, metric) != kUnpredicted.end()) {
-    problems.add("E0208", fmt::format("'{}' as an objective is not available in this version: it is not predicted", metric), tree.place,
-                 "'macs' is near to it", {"measures: " + join(measure_names())});
-  } else if (name.starts_with("test_")) {
+  if (name.starts_with("test_")) {
     problems.add("E0211", fmt::format("'{}' cannot be searched for: the test split is looked at once, at the end", metric), tree.place);
   } else if (!name.starts_with("val_")) {
     const std::string near = nearest(metric, measure_names());

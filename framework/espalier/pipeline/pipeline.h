@@ -22,7 +22,7 @@ struct PipelineRequest {
 };
 
 struct Objective {
-  std::string metric;      ///< "val_accuracy", "age.val_mse", "val_loss"; a measure such as "parameters" after the first
+  std::string metric;      ///< "val_accuracy", "age.val_mse", "val_loss"; a measure such as "latency" after the first
   bool maximize = true;
 };
 
@@ -113,7 +113,7 @@ struct Predicted {
 };
 using Predict = std::function<Predicted(const Network& network, const Json& train)>;
 
-/// Whether a constraint of the pipeline names `latency` or `time`.
+/// Whether a constraint or an objective of the pipeline is `latency` or `time`.
 bool needs_prediction(const Pipeline& pipeline);
 
 /// True if no constraint of the pipeline is false for these settings (settings, parameters, macs, memory; latency and time

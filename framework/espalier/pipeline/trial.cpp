@@ -132,10 +132,14 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
 }
 
 bool needs_prediction(const Pipeline& pipeline) {
-  return std::ranges::any_of(pipeline.search.constraints, [](const std::string& text) {
-    const std::vector<std::string> used = names(parse_expression(text));
-    return std::ranges::any_of(used, [](const std::string& name) { return name == "latency" || name == "time"; });
-  });
+  const auto is_predicted = [](const std::string& name) {
+    const Measure* measure = find_measure(name);
+    return measure != nullptr && measure->predicted != nullptr;
+  };
+  return std::ranges::any_of(pipeline.search.objectives, is_predicted, &Objective::metric) ||
+         std::ranges::any_of(pipeline.search.constraints, [&](const std::string& text) {
+           return std::ranges::any_of(names(parse_expression(text)), is_predicted);
+         });
 }
 
 bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Predict& predict) {
@@ -148,13 +152,12 @@ bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Regis
   std::optional<Predicted> predicted;
   const auto batch = [&] { return train_settings(pipeline, settings).at("batch").get<int64_t>(); };
   const Lookup lookup = [&](const std::string& name) -> Json {
-    if (const Measure* measure = find_measure(name)) return measure->value(measured(), batch());
-    if (name == "latency" || name == "time") {
-      if (!predict) return {};
-      if (!predicted) predicted = predict(measured(), trainer_settings(train_settings(pipeline, settings)));
-      return name == "time" ? predicted->time : predicted->latency;
-    }
-    return value_of(pipeline, settings, name);
+    const Measure* measure = find_measure(name);
+    if (measure == nullptr) return value_of(pipeline, settings, name);
+    if (measure->predicted == nullptr) return measure->value(measured(), batch());
+    if (!predict) return {};
+    if (!predicted) predicted = predict(measured(), trainer_settings(train_settings(pipeline, settings)));
+    return *predicted.*measure->predicted;
   };
   try {
     if (pipeline.search.limit_bytes > 0.0 && training_memory(measured(), batch()) > pipeline.search.limit_bytes) return false;

@@ -195,7 +195,9 @@ class Attempt {
       const Measure* measure = find_measure(objective.metric);
       if (measure == nullptr) continue;
       if (!network) network.emplace(Network::from_json(document_.at("network")));
-      scores[measure->name] = measure->value(*network, document_.at("train").at("batch").get<int64_t>());
+      const Json& train = document_.at("train");
+      if (measure->predicted == nullptr) scores[measure->name] = measure->value(*network, train.at("batch").get<int64_t>());
+      else if (context_.predict) scores[measure->name] = context_.predict(*network, train).*measure->predicted;
     }
   }
 

@@ -13,6 +13,7 @@ struct TrainingContext {
   const StudyOptions& options;
   Store& store;                        ///< of this worker alone
   Observer& observer;
+  const Predict& predict;              ///< by the study's calibration
   std::string owner;                   ///< in whose name trials are claimed
   std::function<int()> interrupts;     ///< how often someone has asked to stop: 1 after the step, 2 at once
   std::function<double()> spent;       ///< seconds of the time budget, over all runs of the study
