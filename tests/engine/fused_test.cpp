@@ -33,6 +33,7 @@ NormWeights norm_weights(int64_t channels) {
 Tensor activated(const Tensor& x, Activation activation) {
   if (activation == Activation::relu) return at::relu(x);
   if (activation == Activation::silu) return at::silu(x);
+  if (activation == Activation::gelu) return at::gelu(x);
   return x;
 }
 
@@ -80,9 +81,9 @@ TEST_CASE("a fused batch norm gives LibTorch's values and gradients") {
   // Channels that fill vectors and that do not, few rows and many.
   const auto shape = GENERATE(std::vector<int64_t>{4, 16, 5, 5}, std::vector<int64_t>{3, 13, 4, 7}, std::vector<int64_t>{64, 3, 17, 16},
                               std::vector<int64_t>{2, 300, 2, 2});
-  const auto activation = GENERATE(Activation::none, Activation::relu, Activation::silu);
+  const auto activation = GENERATE(Activation::none, Activation::relu, Activation::silu, Activation::gelu);
   compare(pictures(shape) * 3.0 + 2.0, Tensor(), activation, 1e-4);
-  if (activation != Activation::silu) compare(pictures(shape), pictures(shape), activation, 1e-4);
+  if (activation == Activation::none || activation == Activation::relu) compare(pictures(shape), pictures(shape), activation, 1e-4);
 }
 
 TEST_CASE("a fused batch norm takes vectors") {
@@ -92,17 +93,17 @@ TEST_CASE("a fused batch norm takes vectors") {
 
 TEST_CASE("a fused batch norm in bfloat16 is as near to float32 as its digits allow") {
   at::manual_seed(3);
-  const auto activation = GENERATE(Activation::none, Activation::silu);
+  const auto activation = GENERATE(Activation::none, Activation::silu, Activation::gelu);
   compare(pictures({8, 24, 6, 6}, at::kBFloat16), Tensor(), activation, 0.05);
 }
 
 TEST_CASE("a settled batch norm is that of its running statistics, into its input or not") {
   at::manual_seed(9);
   const auto type = GENERATE(at::kFloat, at::kBFloat16);
-  const auto activation = GENERATE(Activation::none, Activation::relu, Activation::silu);
+  const auto activation = GENERATE(Activation::none, Activation::relu, Activation::silu, Activation::gelu);
   const NormWeights weights{at::randn({21}), at::randn({21}), at::randn({21}), at::rand({21}) + 0.5};
   const Tensor x = pictures({3, 21, 4, 5}, type);
-  const Tensor residual = activation == Activation::silu ? Tensor() : pictures({3, 21, 4, 5}, type);
+  const Tensor residual = activation == Activation::silu || activation == Activation::gelu ? Tensor() : pictures({3, 21, 4, 5}, type);
   Tensor expected = at::batch_norm(x.to(at::kFloat), weights.scale, weights.shift, weights.running_mean, weights.running_variance, false, 0.1, 1e-5, false);
   if (residual.defined()) expected = expected + residual.to(at::kFloat);
   expected = activated(expected, activation);

@@ -1,6 +1,8 @@
 #include "catch.h"
 #include "study_fakes.h"
 
+#include <thread>
+
 using namespace espalier;
 using namespace espalier::testing;
 
@@ -115,6 +117,26 @@ TEST_CASE("the lock says what trained, and another machine is a note") {
   REQUIRE_FALSE(watcher.notes.empty());
   CHECK_THAT(watcher.notes.front(), Catch::Contains("'device' was \"other\" and is \"fake\""));
   CHECK(Json::parse(text_of(folder.path() / "lock.json"))["machine"]["device"] == "other");
+}
+
+TEST_CASE("what auto means is settled when a study begins, and kept") {
+  const TemporaryFolder folder;
+  Watcher watcher;
+  Pipeline pipeline = pipeline_with(2);
+  pipeline.workers = 2;
+  run(pipeline, folder.path(), watcher);
+  const auto store = open_sqlite(folder.path() / "study.db");
+  const Json precision = store->info("precision").value_or(Json());
+  const Json threads = store->info("threads").value_or(Json());
+  REQUIRE(precision.is_string());
+  CHECK((precision == "bf16" || precision == "float32"));
+  CHECK(2 * threads.get<int64_t>() <= std::max<int64_t>(2, std::thread::hardware_concurrency()));
+  CHECK(store->document(0).at("train").at("precision") == precision);
+  CHECK(store->document(0).at("train").at("threads") == threads);
+  pipeline.workers = 1;
+  pipeline.search.budget_trials = 3;
+  run(pipeline, folder.path(), watcher);
+  CHECK(store->document(2).at("train").at("threads") == threads);
 }
 
 TEST_CASE("a study of which every trial fails has no best model") {

@@ -45,11 +45,13 @@ void say_what_is_there(const fs::path& folder) {
 
 /// A search without a single complete trial: why, and where more is told.
 void say_what_failed(const fs::path& folder, const StudyResult& result) {
+  const std::vector<TrialRecord> trials = trials_if_any(folder);
   if (result.failed == 0) {
-    fmt::print(stderr, "no trial is complete: the budget ended before the first one did\n");
+    fmt::print(stderr, "{}\n", trials.empty() ? "no trial was begun: no configuration that was proposed keeps search.constraints and search.limits"
+                                             : "no trial is complete: the budget ended before the first one did");
     return;
   }
-  for (const TrialRecord& trial : trials_if_any(folder)) {
+  for (const TrialRecord& trial : trials) {
     if (trial.state != TrialState::failed) continue;
     fmt::print(stderr, "no trial is complete, {} failed; the first by {}: {}\n  its log: espalier info {}/{}\n", result.failed, trial.cause,
                trial.message, folder.string(), trial.number);

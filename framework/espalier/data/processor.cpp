@@ -11,4 +11,12 @@ std::string processor_name() {
   return "";
 }
 
+bool multiplies_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace espalier

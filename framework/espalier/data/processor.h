@@ -7,4 +7,7 @@ namespace espalier {
 /// The processor's model, "" where the system does not tell.
 std::string processor_name();
 
+/// Whether the processor multiplies pairs of bfloat16 (AVX512_BF16).
+bool multiplies_bf16();
+
 }  // namespace espalier

@@ -161,6 +161,24 @@ ESPALIER_INLINE Lanes exponential(const Lanes& argument) {
   return p * lanes_of((bits_of(shifted) << 23) + (127U << 23));
 }
 
+/// Of the normal distribution, to 2e-7: its density at z and its share below z (Abramowitz and Stegun, 7.1.26).
+struct Normal {
+  Lanes density;
+  Lanes below;
+};
+
+ESPALIER_INLINE Normal normal(const Lanes& z) {
+  const Lanes size = lanes_of(bits_of(z) & 0x7fffffffU);
+  const Lanes bell = exponential(-0.5F * z * z);
+  const Lanes t = 1.0F / (1.0F + 0.2316419F * size);
+  Lanes p = t * 1.061405429F - 1.453152027F;
+  p = p * t + 1.421413741F;
+  p = p * t - 0.284496736F;
+  p = p * t + 0.254829592F;
+  const Lanes beyond = 0.5F * p * t * bell;
+  return {0.39894228F * bell, z > 0.0F ? 1.0F - beyond : beyond};
+}
+
 ESPALIER_INLINE Lanes sigmoid(const Lanes& x) { return 1.0F / (1.0F + exponential(-x)); }
 
 }  // namespace espalier::engine

@@ -66,6 +66,7 @@ template <Activation activation>
 ESPALIER_INLINE Lanes activated(const Lanes& z) {
   if constexpr (activation == Activation::relu) return z > 0.0F ? z : Lanes{};
   if constexpr (activation == Activation::silu) return z * sigmoid(z);
+  if constexpr (activation == Activation::gelu) return z * normal(z).below;
   return z;
 }
 
@@ -81,6 +82,10 @@ ESPALIER_INLINE Lanes before(const Lanes& gradient, const Lanes& z) {
   if constexpr (activation == Activation::silu) {
     const Lanes s = sigmoid(z);
     return gradient * (s + z * s * (1.0F - s));
+  }
+  if constexpr (activation == Activation::gelu) {
+    const Normal at = normal(z);
+    return gradient * (at.below + z * at.density);
   }
   return gradient;
 }
@@ -172,6 +177,7 @@ template <class T, template <Activation> class Kernel, class... Arguments>
 ESPALIER_INLINE void with_activation(Activation activation, int64_t channels, const Arguments&... arguments) {
   if (activation == Activation::relu) over_channels<T, Kernel<Activation::relu>::template Column>(channels, arguments...);
   if (activation == Activation::silu) over_channels<T, Kernel<Activation::silu>::template Column>(channels, arguments...);
+  if (activation == Activation::gelu) over_channels<T, Kernel<Activation::gelu>::template Column>(channels, arguments...);
   if (activation == Activation::none) over_channels<T, Kernel<Activation::none>::template Column>(channels, arguments...);
 }
 

@@ -9,6 +9,14 @@ namespace espalier::engine {
 
 namespace {
 
+/// What a batch norm can run with.
+std::optional<Activation> activation_of(const std::string& op) {
+  if (op == "relu") return Activation::relu;
+  if (op == "silu") return Activation::silu;
+  if (op == "gelu") return Activation::gelu;
+  return std::nullopt;
+}
+
 class Planner {
  public:
   Planner(const Network& net, const std::vector<int>& wanted, bool training, int64_t epoch, const std::vector<int>& given);
@@ -87,8 +95,8 @@ std::optional<Step> Planner::with_norm(size_t layer) const {
   if (op == "batch_norm" && training_ && !is_frozen(layer)) return Step{.layer = layer, .in = in_[layer], .norm = layer};
   Step step{.layer = layer};
   size_t inner = layer;
-  if (op == "relu" || op == "silu") {
-    step.activation = op == "relu" ? Activation::relu : Activation::silu;
+  if (const auto activation = activation_of(op)) {
+    step.activation = *activation;
     inner = in_[layer][0];
     if (sole_norm(inner, layer)) {
       step.norm = inner;

@@ -1,9 +1,10 @@
 #include "espalier/engine/session.h"
 
 #include "espalier/data/hash.h"
+#include "espalier/data/processor.h"
 #include "espalier/engine/checkpoint.h"
-#include "espalier/engine/winograd_kernels.h"
 #include "espalier/error.h"
+#include "espalier/network/analysis.h"
 #include "espalier/network/metrics.h"
 
 #include <ATen/Context.h>
@@ -19,7 +20,6 @@ namespace espalier::engine {
 
 namespace {
 
-constexpr int64_t kEvaluationBatch = 500;
 
 int allowed_processors() {
   cpu_set_t set;
@@ -54,7 +54,7 @@ bool uses_bf16(const std::string& precision, bool processor_has_it) {
 Machine prepare_machine(const Json& train) {
   const int asked = train.value("threads", 0);
   const Machine machine{.threads = asked > 0 ? asked : allowed_processors(),
-                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), tiles::has_bf16_products())};
+                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), multiplies_bf16())};
   at::set_num_threads(machine.threads);
   at::set_num_interop_threads(1);
   at::globalContext().setDeterministicAlgorithms(true, true);

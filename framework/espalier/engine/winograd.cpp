@@ -1,5 +1,6 @@
 #include "espalier/engine/winograd.h"
 
+#include "espalier/data/processor.h"
 #include "espalier/engine/winograd_kernels.h"
 
 #include <ATen/Parallel.h>
@@ -219,7 +220,7 @@ struct Node : torch::autograd::Function<Node> {
 }  // namespace
 
 bool suits_winograd(const at::Tensor& x, const at::Tensor& filters) {
-  static const bool has_products = has_bf16_products();
+  static const bool has_products = multiplies_bf16();
   return has_products && x.dim() == 4 && x.scalar_type() == at::kBFloat16 && filters.size(2) == 3 && filters.size(3) == 3 &&
          filters.size(1) == x.size(1) && x.size(1) % 2 == 0 && x.size(1) >= kVector && filters.size(0) % kVector == 0;
 }

@@ -152,8 +152,6 @@ ESPALIER_BF16 void blocks(Products p) {
 
 }  // namespace
 
-bool has_bf16_products() { return __builtin_cpu_supports("avx512bf16") != 0; }
-
 void multiply(const Products& products) {
   switch (products.columns / kVector) {
     case 4: return blocks<4>(products);
@@ -237,7 +235,6 @@ ESPALIER_BF16 void restore_filters(const float* from, int64_t place, float* to, 
 
 #else
 
-bool has_bf16_products() { return false; }
 void multiply(const Products&) { assert(false); }
 void transform_pixels(const Patch&, c10::BFloat16*, int64_t, int64_t) { assert(false); }
 void transform_pixels(const Patch&, const Patch&, Twin*, int64_t, int64_t) { assert(false); }

@@ -21,8 +21,6 @@ using Patch = std::array<const c10::BFloat16*, 16>;
 using Square = std::array<const c10::BFloat16*, 4>;
 using Targets = std::array<c10::BFloat16*, 4>;  ///< null: outside, not written
 
-bool has_bf16_products();
-
 /// `rows` x `columns` (at most kTileColumns, a multiple of kVector) sums over `steps`, in float32, of both halves of a and b:
 /// a at [row * a_row + step * a_step], b at [step * b_step + column]; added to c where `add`.
 struct Products {

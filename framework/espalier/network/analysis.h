@@ -17,6 +17,9 @@ struct Cost {
   int64_t activation_bytes = 0;
 };
 
+/// Samples that the trainer evaluates at a time.
+inline constexpr int64_t kEvaluationBatch = 500;
+
 Cost cost(const Layer& layer, const Network& net);
 Cost cost(const Network& net);
 

@@ -206,8 +206,18 @@ Network build_network(const Pipeline& pipeline, const Settings& settings, const 
 double training_memory(const Network& network, int64_t batch) {
   constexpr double kCopies = 4.0;  // weights, gradients, two moments
   constexpr double kBytes = 4.0;
+  constexpr double kProgram = 200.0 * (1 << 20);  // the trainer with LibTorch 2.13, before it has a network
   const Cost total = cost(network);
-  return static_cast<double>(total.activation_bytes) * static_cast<double>(batch) +
+  // An evaluation keeps what the layer at hand reads and writes.
+  int64_t largest = 0;
+  for (const Layer& layer : network.layers()) {
+    int64_t values = elements(layer.shape);
+    for (const int from : layer.in) values += elements(network.shape({from}));
+    largest = std::max(largest, values);
+  }
+  const double training = static_cast<double>(total.activation_bytes) * static_cast<double>(batch);
+  const double evaluation = kBytes * static_cast<double>(largest * kEvaluationBatch);
+  return kProgram + std::max(training, evaluation) +
          kBytes * (kCopies * static_cast<double>(total.parameters - total.frozen) + static_cast<double>(total.frozen + total.buffers));
 }
 

@@ -19,7 +19,8 @@ Json settled(const Pipeline& pipeline, const Json& value, const std::string& pat
 /// The block or head of a node under these settings.
 std::string chosen_name(const Pipeline& pipeline, const std::string& node, const Settings& settings);
 
-/// Bytes of a training step: activations of a batch, weights, gradients and two moments of an optimizer.
+/// Bytes that a trainer needs at the most: itself, weights, gradients and two moments of an optimizer, and the activations of
+/// a step or those of an evaluation, in float32. In bfloat16 it is less.
 double training_memory(const Network& network, int64_t batch);
 
 }  // namespace espalier

@@ -54,7 +54,9 @@ Decided carry_out(const Deciding& deciding, const Step& step, const std::vector<
 
 Json document_of(const Deciding& deciding, const Settings& settings, int64_t number) {
   Json document = trial_document(deciding.pipeline, settings, deciding.registry, deciding.data, deciding.study, number);
-  if (deciding.threads > 0 && document["train"].value("threads", 0) == 0) document["train"]["threads"] = deciding.threads;
+  Json& train = document["train"];
+  if (deciding.settled.threads > 0 && train.value("threads", 0) == 0) train["threads"] = deciding.settled.threads;
+  if (train.value("precision", std::string("auto")) == "auto") train["precision"] = deciding.settled.precision;
   return document;
 }
 
@@ -105,7 +107,7 @@ std::optional<Proposal> next_proposal(const Deciding& deciding, const std::vecto
     const auto [entry, is_new] = judged.try_emplace(canonical_key(settings), false);
     if (!is_new) return entry->second;
     try {
-      entry->second = is_feasible(pipeline, settings, deciding.registry, deciding.predict);
+      entry->second = is_feasible(pipeline, settings, deciding.registry, deciding.settled.predict);
     } catch (const Error& error) {
       // A network that cannot be built is redrawn like one that breaks a constraint.
       deciding.on_note(fmt::format("left out {}: {}", entry->first, error.problems().front().message));

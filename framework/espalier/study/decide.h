@@ -9,14 +9,21 @@
 
 namespace espalier {
 
+/// What `auto` means in a study: found when it begins and kept in its store, so that all who work on it agree.
+struct Settled {
+  int64_t workers = 1;              ///< trials at a time in the process that runs the study
+  int64_t threads = 0;              ///< of a trial whose pipeline leaves them open
+  std::string precision = "auto";   ///< likewise
+  Predict predict = {};             ///< by the study's calibration; none where nothing asks for it
+};
+
 /// Where decisions come from and where they go.
 struct Deciding {
   const Pipeline& pipeline;
   const Registry& registry;
   const Preparation& data;
   std::string study;                                     ///< its folder's name, for the documents
-  int64_t threads = 0;                                   ///< of a trial whose pipeline leaves them open
-  Predict predict = {};                                  ///< by the study's calibration; none where nothing asks for it
+  Settled settled = {};
   std::function<void(const std::string&)> on_note;
 };
 
@@ -29,7 +36,7 @@ enum class Decided { yes, wait, finished };
 /// decisions before.
 Decided decide_next(const Deciding& deciding, Log& log, Store& store);
 
-/// The document of a new trial, with the threads that were settled for the study.
+/// The document of a new trial, with what was settled for the study.
 Json document_of(const Deciding& deciding, const Settings& settings, int64_t number);
 
 /// What the next trial tries: the settings given under `first`, then the first configuration, then what the tuner says.

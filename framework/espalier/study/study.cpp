@@ -1,16 +1,14 @@
 #include "espalier/study/study.h"
 
-#include "espalier/data/files.h"
 #include "espalier/data/processor.h"
 #include "espalier/error.h"
-#include "espalier/pipeline/names.h"
 #include "espalier/pipeline/objective.h"
 #include "espalier/store/best.h"
-#include "espalier/study/calibration.h"
 #include "espalier/study/clock.h"
 #include "espalier/study/files.h"
 #include "espalier/study/locked_observer.h"
 #include "espalier/study/retention.h"
+#include "espalier/study/settling.h"
 #include "espalier/study/winner.h"
 #include "espalier/study/worker.h"
 
@@ -19,7 +17,6 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
-#include <thread>
 
 #include <unistd.h>
 
@@ -65,17 +62,6 @@ class StudyTime {
   Clock::time_point begun_ = Clock::now();
 };
 
-/// What the study's calibration, if it has one, says of networks.
-Predict prediction(const Store& store, const Preparation& data) {
-  const auto calibration = store.info("calibration");
-  if (!calibration) return {};
-  const Json rows = read_json_file(std::filesystem::path(data.splits).replace_extension(".json")).at("rows");
-  const auto count = [&](const char* split) { return rows.value(split, int64_t{0}); };
-  return [calibration = *calibration, train = count("train"), validation = count("validation")](const Network& network, const Json& settings) {
-    return predict(calibration, network, settings, train, validation);
-  };
-}
-
 /// One process's work on one study.
 class Run {
  public:
@@ -98,8 +84,8 @@ class Run {
                            .on_note = [this](const std::string& note) { observer_.on_note(note); }},
               .options = options_, .observer = observer_, .spent = [&] { return time.spent(); },
               .on_hello = [this](const Json& hello) { note_machine(hello); }};
-    settle(team.deciding);
-    const StudyEnd end = work_together(team, workers_, kOwners);
+    settle(team.deciding, *store_, options_);
+    const StudyEnd end = work_together(team, team.deciding.settled.workers, kOwners);
     save_spent(*store_, time.spent());
     return conclude(end, team);
   }
@@ -155,35 +141,6 @@ class Run {
     write_lock();
   }
 
-  /// Trials at a time, the threads of each and what predicts their time: measured when the study begins and kept, as results
-  /// depend on them.
-  void settle(Deciding& deciding) {
-    const Pacing pacing{.trainer = {.program = options_.trainer, .interrupts = [this] { return options_.interrupt_count(); }},
-                        .folder = data_.folder.parent_path() / "pace"};
-    const auto kept = [&](const char* name, const std::function<Json()>& measure) {
-      if (const auto before = store_->info(name)) return *before;
-      const Json value = measure();
-      store_->set_info(name, value);
-      return value;
-    };
-    const auto first = [&] { return document_of(deciding, first_settings(pipeline_.space), 0); };
-    const auto processors = std::max<int64_t>(1, std::thread::hardware_concurrency());
-    workers_ = pipeline_.workers > 0 ? pipeline_.workers : kept("workers", [&] { return Json(workers_measured(pacing, first(), processors)); }).get<int64_t>();
-    deciding.threads = kept("threads", [&] { return Json(std::max<int64_t>(1, processors / workers_)); }).get<int64_t>();
-    if (needs_prediction(pipeline_)) kept("calibration", [&] { return calibrate(pacing, first()); });
-    deciding.predict = prediction(*store_, data_);
-  }
-
-  int64_t workers_measured(const Pacing& pacing, const Json& trial, int64_t processors) {
-    if (pipeline_.space.axes.empty() || processors < 2) return 1;
-    const Share share = measure_share(pacing, trial, processors);
-    observer_.on_note(share.workers == 1
-                          ? std::string("one trial at a time: more at once were not a tenth faster")
-                          : fmt::format("{} trials at a time with {} each: {:.2f} times as fast as one after the other (measured)",
-                                        share.workers, counted(static_cast<size_t>(share.threads), "thread"), share.gain));
-    return share.workers;
-  }
-
   StudyResult conclude(StudyEnd end, Team& team) {
     const std::vector<TrialRecord> trials = store_->trials();
     StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective().maximize)};
@@ -206,7 +163,6 @@ class Run {
   FolderLock lock_;
   std::unique_ptr<Store> store_;
   Preparation data_ = {};
-  int64_t workers_ = 1;
   std::mutex machine_mutex_;
   bool machine_noted_ = false;
 };
@@ -215,16 +171,14 @@ class Run {
 struct Joined {
   std::unique_ptr<Store> store;
   Preparation data;
-  int64_t threads = 1;
-  Predict predict = {};
+  Settled settled = {};
 };
 
 Joined join(const Pipeline& pipeline, const Registry& registry, const std::filesystem::path& folder, Observer& observer) {
   Joined out{.store = open_store(folder)};
   require_identity(*out.store, pipeline, folder);
   out.data = prepare_data(pipeline.data, readers_of(registry), [&](const std::string& what, double fraction) { observer.on_progress(what, fraction); });
-  out.threads = out.store->info("threads").value_or(1).get<int64_t>();
-  out.predict = prediction(*out.store, out.data);
+  out.settled = read_settled(*out.store, out.data);
   return out;
 }
 
@@ -237,7 +191,7 @@ StudyEnd run_workers(const Pipeline& pipeline, const Registry& registry, const S
   const StudyTime time(*joined.store);
   observer.on_history(joined.store->trials(), time.spent());
   Team team{.deciding = {.pipeline = pipeline, .registry = registry, .data = joined.data, .study = options.folder.filename().string(),
-                         .threads = joined.threads, .predict = joined.predict, .on_note = [&](const std::string& note) { observer.on_note(note); }},
+                         .settled = joined.settled, .on_note = [&](const std::string& note) { observer.on_note(note); }},
             .options = options, .observer = observer, .spent = [&] { return time.spent(); }, .on_hello = [](const Json&) {}};
   return work_together(team, count, fmt::format("{}/{}/", host_name(), getpid()));
 }
@@ -250,7 +204,7 @@ int64_t enqueue(const Pipeline& pipeline, const Registry& registry, const std::f
     if (canonical_key(trial.settings) == canonical_key(settings))
       fail("E3023", fmt::format("these settings are those of trial {}", trial.number));
   const Deciding deciding{.pipeline = pipeline, .registry = registry, .data = joined.data, .study = folder.filename().string(),
-                          .threads = joined.threads, .on_note = {}};
+                          .settled = joined.settled, .on_note = {}};
   return joined.store->add(settings, reason, document_of(deciding, settings, std::ssize(trials)));
 }
 

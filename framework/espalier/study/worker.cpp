@@ -50,7 +50,7 @@ StudyEnd work_together(Team& team, int64_t count, const std::string& owners) {
 Worker::Worker(Team& team, Store& store, const std::string& owner)
     : team_(team), pipeline_(team.deciding.pipeline), store_(store), owner_(owner),
       context_{.pipeline = pipeline_, .options = team.options, .store = store, .observer = team.observer,
-               .predict = team.deciding.predict, .owner = owner,
+               .predict = team.deciding.settled.predict, .owner = owner,
                .interrupts = [this] { return std::max(team_.options.interrupt_count(), is_stopped() ? 1 : 0); },
                .spent = team.spent,
                .save_spent = [this] { save_spent(store_, team_.spent()); },
