@@ -71,3 +71,18 @@ TEST_CASE("an operation that the calibrated network lacks takes what its operati
   CHECK(found.time > 0.0);
   CHECK(found.time < 1.0);
 }
+
+TEST_CASE("what training alone does takes no time of an evaluation") {
+  const Json calibration = calibration_of(profile_of(network_of(8, 3)), network_of(8, 3));
+  const auto with_dropout = [&](double rate) {
+    Network net;
+    const auto part = net.part("trunk");
+    Value x = net.relu(net.batch_norm(net.conv(net.input("image", {3, 16, 16}, "uint8"), {.filters = 8})));
+    if (rate > 0.0) x = net.dropout(x, rate);
+    net.output({.head = "label", .target = "label", .layer = net.dense(net.global_avg_pool(x), 10).layer, .loss = {{"name", "cross_entropy"}},
+                .metrics = {"accuracy"}, .decode = {{"kind", "class"}}});
+    return predict(calibration, net, {{"batch", 10}, {"epochs", 1}}, 100, 0);
+  };
+  CHECK(with_dropout(0.5).latency == Approx(with_dropout(0.0).latency));
+  CHECK(with_dropout(0.5).time > with_dropout(0.0).time);
+}

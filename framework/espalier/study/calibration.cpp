@@ -55,12 +55,13 @@ Point point_of(const Layer& layer, const Network& network) {
   return {static_cast<double>(cost(layer, network).macs), static_cast<double>(elements(layer.shape)), 0.0};
 }
 
-double pass(const Json& calibration, const Network& network, const char* what) {
+/// Seconds a sample of "step", or of "forward" in evaluation.
+double pass(const Json& calibration, const Network& network, const char* what, bool training) {
   const Json& operations = calibration.at("operations");
   double sum = 0.0;
   for (const Layer& layer : network.layers()) {
     const auto found = operations.find(kind_of(layer));
-    if (layer.op == "input" || (found == operations.end() && layer.weights.empty() && layer.op == "flatten")) continue;
+    if (layer.op == "input" || (layer.training_only && !training) || (found == operations.end() && layer.weights.empty() && layer.op == "flatten")) continue;
     sum += seconds(found == operations.end() ? operations.at(kOther) : *found, what, point_of(layer, network));
   }
   return sum;
@@ -102,7 +103,7 @@ Json calibration_of(const Json& profile, const Network& network) {
     const auto both = fitted(step.at(kind));
     out["operations"][kind] = {{"forward", {once.first, once.second}}, {"step", {both.first, both.second}}};
   }
-  const double predicted = pass(out, network, "forward");
+  const double predicted = pass(out, network, "forward", false);
   if (predicted > 0.0) out["evaluation"] = profile.at("evaluation").get<double>() / predicted;
   const auto parameters = static_cast<double>(std::max<int64_t>(cost(network).parameters, 1));
   out["rest"] = std::max(profile.at("step").get<double>() - layers * rows, 0.0) / parameters;
@@ -111,8 +112,8 @@ Json calibration_of(const Json& profile, const Network& network) {
 
 Predicted predict(const Json& calibration, const Network& network, const Json& train, int64_t train_rows, int64_t validation_rows) {
   const auto batch = static_cast<double>(std::min(train.at("batch").get<int64_t>(), std::max<int64_t>(train_rows, 1)));
-  const Pace pace{.step = batch * pass(calibration, network, "step") + calibration.at("rest").get<double>() * static_cast<double>(cost(network).parameters),
-                  .evaluation = calibration.at("evaluation").get<double>() * pass(calibration, network, "forward"), .memory = 0};
+  const Pace pace{.step = batch * pass(calibration, network, "step", true) + calibration.at("rest").get<double>() * static_cast<double>(cost(network).parameters),
+                  .evaluation = calibration.at("evaluation").get<double>() * pass(calibration, network, "forward", false), .memory = 0};
   return {.latency = pace.evaluation, .time = duration_of(train, pace, train_rows, validation_rows).all()};
 }
 
