@@ -152,6 +152,18 @@ TEST_CASE("facts about the study are kept by name and replaced") {
   CHECK(store->info("seed").value().dump() == R"({"a":null})");
 }
 
+TEST_CASE("trials come with what the other objectives say") {
+  const FreshStudy study;
+  const auto store = study.open();
+  add_one(*store);
+  store->complete(store->claim("a", kLong).value(), {{"parameters", 7.0}}, 0.5, 1.0);
+  CHECK(store->trial(0)->tie_breaks.empty());
+  const Json parameters = {{"metric", "parameters"}, {"maximize", false}};
+  store->set_info("objective", {{"metric", "val_accuracy"}, {"maximize", true}, {"others", {parameters}}});
+  CHECK(store->trial(0)->tie_breaks == std::vector{7.0});
+  CHECK(store->trials().front().tie_breaks == std::vector{7.0});
+}
+
 TEST_CASE("what was acknowledged survives a kill at any instant") {
   const FreshStudy study;
   study.open();

@@ -24,6 +24,27 @@ TEST_CASE("of equally good trials the lower number is the best") {
   CHECK_FALSE(best_trial({}, false).has_value());
 }
 
+TEST_CASE("of trials with equal objectives the other objectives decide in their order, then the lower number") {
+  const Json objective = {{"metric", "val_accuracy"}, {"maximize", true},
+                          {"others", {{{"metric", "val_f1"}, {"maximize", true}}, {{"metric", "parameters"}, {"maximize", false}}}}};
+  std::vector<TrialRecord> trials;
+  const auto add = [&](double accuracy, const Metrics& scores) {
+    trials.push_back({.number = std::ssize(trials), .state = TrialState::complete, .scores = scores, .objective = accuracy});
+    set_tie_breaks(trials.back(), objective);
+  };
+  add(0.9, {{"val_f1", 0.8}, {"parameters", 10.0}});
+  add(0.9, {{"val_f1", 0.9}, {"parameters", 30.0}});
+  add(0.9, {{"val_f1", 0.9}, {"parameters", 20.0}});
+  add(0.9, {{"val_f1", 0.9}, {"parameters", 20.0}});
+  add(0.9, {{"val_f1", 0.9}});
+  add(0.8, {{"val_f1", 1.0}, {"parameters", 1.0}});
+  CHECK(best_trial(trials, true)->number == 2);
+  sort_best_first(trials, true);
+  std::vector<int64_t> order;
+  for (const TrialRecord& trial : trials) order.push_back(trial.number);
+  CHECK(order == std::vector<int64_t>{2, 3, 1, 4, 0, 5});
+}
+
 TEST_CASE("a document is written as YAML that reads as it was, with origins") {
   const Json value{{"seed", 5}, {"graph", {{"trunk", {{"block", "resnet"}, {"yes", "no"}, {"list", {1, 2}}}}}},
                    {"items", {{{"a", 1}, {"b", {{"c", "x: y"}}}}, 3}}, {"empty", Json::object()}};

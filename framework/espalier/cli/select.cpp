@@ -2,6 +2,7 @@
 
 #include "espalier/cli/command.h"
 #include "espalier/spec/expression.h"
+#include "espalier/store/best.h"
 
 #include <fmt/format.h>
 
@@ -113,7 +114,7 @@ Selected select(const Selection& selection, const Fields& fields, const std::vec
   const bool descending = selection.sort.starts_with('-');
   const std::string name = selection.sort.substr(descending ? 1 : 0);
   if (name.empty()) {
-    sort_by({.kind = Field::Kind::objective, .name = "objective"}, objective.maximize, fields, trials, out.trials);
+    std::ranges::stable_sort(out.trials, [&](size_t a, size_t b) { return is_better(trials[a], trials[b], objective.maximize); });
     return out;
   }
   const Field field = find_field(name, fields, "--sort", selection.sort, descending ? 1 : 0);

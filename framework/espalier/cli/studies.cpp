@@ -5,6 +5,7 @@
 #include "espalier/pipeline/names.h"
 #include "espalier/pipeline/objective.h"
 #include "espalier/random.h"
+#include "espalier/store/best.h"
 #include "espalier/store/front.h"
 #include "espalier/study/files.h"
 #include "espalier/study/parts.h"
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <limits>
 #include <set>
 
 namespace espalier::cli {
@@ -89,9 +89,7 @@ std::string front_in_words(const std::vector<TrialRecord>& trials, const std::ve
 
 Table leaderboard(const std::vector<TrialRecord>& trials, const std::vector<Objective>& objectives) {
   std::vector<TrialRecord> sorted = trials;
-  const double worst = std::numeric_limits<double>::infinity();
-  const auto rank = [&](const TrialRecord& t) { return t.objective ? (objectives.front().maximize ? -*t.objective : *t.objective) : worst; };
-  std::stable_sort(sorted.begin(), sorted.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  sort_best_first(sorted, objectives.front().maximize);
   return trial_table(sorted, objectives, front_of(trials, objectives));
 }
 

@@ -207,7 +207,7 @@ void Watch::on_trial_end(const TrialRecord& trial) {
   if (trial.state == TrialState::queued || trial.state == TrialState::running)
     return say(fmt::format("trial {} stopped after {}", trial.number, counted_epochs(trial.epochs)));
   seconds_[trial.number] = trial.seconds;
-  const bool better = trial.objective && (!best_ || !best_->objective || (objective_.maximize ? *trial.objective > *best_->objective : *trial.objective < *best_->objective));
+  const bool better = trial.objective && (!best_ || is_better(trial, *best_, objective_.maximize));
   if (better) best_ = trial;
   if (best_ && best_->objective) incumbents_.push_back(*best_->objective);
   std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, score_in_short(trial)) : to_string(trial.state);

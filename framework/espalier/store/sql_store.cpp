@@ -1,6 +1,7 @@
 #include "espalier/store/store.h"
 
 #include "espalier/error.h"
+#include "espalier/store/best.h"
 #include "espalier/store/database.h"
 #include "espalier/store/schema.h"
 
@@ -221,6 +222,8 @@ class SqlStore final : public Store {
     std::vector<TrialRecord> out;
     Statement row(db_, columns() + "where part = '' and number >= ? order by number");
     for (row.bind(from); row.step();) out.push_back(read_trial(row));
+    if (const auto objective = info("objective"); objective && objective->is_object())
+      for (TrialRecord& trial : out) set_tie_breaks(trial, *objective);
     return out;
   }
 
@@ -234,7 +237,9 @@ class SqlStore final : public Store {
   std::optional<TrialRecord> trial(int64_t number, const std::string& part) const override {
     Statement row(db_, columns() + "where number = ? and part = ?");
     if (!row.bind(number).bind(part).step()) return std::nullopt;
-    return read_trial(row);
+    TrialRecord out = read_trial(row);
+    if (const auto objective = info("objective"); objective && objective->is_object() && part.empty()) set_tie_breaks(out, *objective);
+    return out;
   }
 
   Json document(int64_t number, const std::string& part) const override {

@@ -36,6 +36,7 @@ struct TrialRecord {
   int64_t decision = 0;                      ///< the last one about it
   double until = 0.0;                        ///< epochs at which it pauses; 0: at its end
   std::string decided = {};                  ///< what the scheduler said when it decided that
+  std::vector<double> tie_breaks = {};       ///< the other objectives in their order, less is better; of a trial, not of a part
 };
 
 /// An entry of the log of decisions: what the scheduler said, and what came of it.

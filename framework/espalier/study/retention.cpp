@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace espalier {
 
@@ -59,6 +60,8 @@ class Rule {
   }
 
  private:
+  using Rank = std::tuple<double, std::vector<double>, int64_t>;
+
   void look_at_all_of(const TrialRecord& trial) {
     look_at(trial, trial);
     for (const TrialRecord& part : store_.parts(trial.number)) look_at(trial, part);
@@ -100,9 +103,9 @@ class Rule {
 
   bool is_best(const TrialRecord& trial) const { return best_ && best_->number == trial.number; }
   /// Ascending from good to bad.
-  std::pair<double, int64_t> rank(const TrialRecord& trial) const {
+  Rank rank(const TrialRecord& trial) const {
     const double value = trial.objective.value_or(maximize_ ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity());
-    return {maximize_ ? -value : value, trial.number};
+    return {maximize_ ? -value : value, trial.tie_breaks, trial.number};
   }
 
   const fs::path& folder_;
@@ -110,7 +113,7 @@ class Rule {
   bool maximize_;
   const Retention& retention_;
   std::optional<TrialRecord> best_;
-  std::map<std::pair<double, int64_t>, std::vector<KeptFile>> spare_;   ///< what a quota may take
+  std::map<Rank, std::vector<KeptFile>> spare_;   ///< what a quota may take
   int64_t kept_bytes_ = 0;
   std::vector<Removable> out_;
 };
