@@ -70,7 +70,8 @@ int show_importance(const Call& call) {
     print_json(out);
     return 0;
   }
-  fmt::print("{}", importance_text(found, study.objective().metric, table_width(stdout), is_terminal(stdout)));
+  const std::string judged = study.objective().metric + (study.objectives.size() > 1 ? ", the first objective," : "");
+  fmt::print("{}", importance_text(found, judged, table_width(stdout), is_terminal(stdout)));
   return 0;
 }
 
