@@ -77,12 +77,14 @@ TEST_CASE("a report of several objectives knows which trials are on the front") 
   const auto store = open_sqlite(study.folder / "study.db");
   const Json parameters = {{"metric", "parameters"}, {"maximize", false}};
   store->set_info("objective", {{"metric", "val_accuracy"}, {"maximize", true}, {"others", {parameters}}});
-  for (const auto& [accuracy, size] : {std::pair(0.9, 30.0), std::pair(0.8, 20.0), std::pair(0.7, 25.0)}) {
+  for (const auto& [accuracy, size] : {std::pair(0.9, 40.0), std::pair(0.8, 20.0), std::pair(0.7, 25.0), std::pair(0.9, 30.0)}) {
     store->add({}, "random", Json::object());
     store->complete(*store->claim("test", 60.0), {{"val_accuracy", accuracy}, {"parameters", size}}, accuracy, 1.0);
   }
   const Json document = report::gather(study.folder);
-  CHECK(document["front"] == Json{2, 3});
+  CHECK(document["front"] == Json{3, 5});
+  CHECK(document["best"] == 5);
+  CHECK(document["ranking"] == Json{5, 2, 0, 3, 4, 1});
   CHECK(document["objective"]["others"][0] == parameters);
 }
 

@@ -78,6 +78,14 @@ Json front_of_several(const std::vector<TrialRecord>& trials, const Json& object
   return front_of(trials, maximize);
 }
 
+/// Numbers of all trials, the best first.
+Json ranking_of(std::vector<TrialRecord> trials, bool maximize) {
+  sort_best_first(trials, maximize);
+  Json out = Json::array();
+  for (const TrialRecord& trial : trials) out.push_back(trial.number);
+  return out;
+}
+
 Json where_it_ran(const Json& document, const Json& lock) {
   utsname system = {};
   uname(&system);
@@ -168,6 +176,8 @@ Json gather(const fs::path& study) {
   for (const TrialRecord& trial : trials) out["trials"].push_back(trial_of(*store, trial));
   out["attempts"] = attempts_of(*store);
   out["decisions"] = decisions_of(*store);
+  out["best"] = best ? Json(best->number) : Json();
+  out["ranking"] = ranking_of(trials, objective.value("maximize", true));
   out["front"] = front_of_several(trials, objective);
   out["importance"] = to_json(importance(trials, objective.value("maximize", true)));
   Json network = read_json(study / "best" / "network.json");

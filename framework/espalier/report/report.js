@@ -21,7 +21,7 @@
   const note = (text) => element("p", {class: "note"}, text);
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
   const number = (value, digits = 4) => !isNumber(value) ? "–" : Number.isInteger(value) && Math.abs(value) < 1e9 ? value.toLocaleString("en")
-    : Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6 ? value.toFixed(Math.abs(value) >= 100 ? 1 : digits) : value.toExponential(2);
+    : Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6 ? value.toFixed(Math.abs(value) >= 100 ? 1 : Math.abs(value) >= 10 ? Math.min(2, digits) : digits) : value.toExponential(2);
   const plain = (value) => value === null || value === undefined ? "–" : isNumber(value) ? String(Number(value.toPrecision(4))) : typeof value === "string" ? value : JSON.stringify(value);
   const duration = (s) => !isNumber(s) ? "–" : s < 60 ? s.toFixed(1) + " s" : s < 3600 ? Math.floor(s / 60) + " min " + Math.round(s % 60) + " s" : Math.floor(s / 3600) + " h " + Math.round(s % 3600 / 60) + " min";
   const bare = (name) => name.replace(/^(val_|test_)/, "").replace(/\.(val_|test_)/, ".");
@@ -36,7 +36,7 @@
     return name;
   });
 
-  const table = (heads, rows, classes = []) => element("div", {class: "scroll"}, element("table", {},
+  const table = (heads, rows, classes = [], kind = "") => element("div", {class: "scroll"}, element("table", {class: kind},
     element("thead", {}, element("tr", {}, heads.map((head, i) => element("th", {class: rows.some((row) => isNumber(row[i])) ? "number" : ""}, head)))),
     element("tbody", {}, rows.map((row, r) => element("tr", {class: classes[r] || ""},
       row.map((cell, i) => element("td", {class: rows.some((other) => isNumber(other[i])) ? "number" : ""}, isNumber(cell) ? number(cell) : cell ?? "–")))))));
@@ -89,7 +89,18 @@
   const others = study.objective.others || [];
   const onFront = (t) => (study.front || []).includes(t.number);
   const better = (a, b) => study.objective.maximize ? a > b : a < b;
-  const best = study.trials.filter((t) => t.state === "complete" && isNumber(t.objective)).reduce((a, b) => a === null || better(b.objective, a.objective) ? b : a, null);
+  const best = study.trials.find((t) => t.number === study.best && isNumber(t.objective)) || null;
+  const place = new Map((study.ranking || []).map((n, i) => [n, i]));
+  const bestFirst = (trials) => [...trials].sort((a, b) => place.get(a.number) - place.get(b.number));
+
+  // A measure in a unit that suits its size, one for all trials: seconds are too long for a latency.
+  const measure = (name) => {
+    const most = Math.max(0, ...study.trials.map((t) => t.scores[name]).filter(isNumber));
+    const [unit, scale] = name === "latency" ? (most < 1e-3 ? ["µs", 1e6] : most < 1 ? ["ms", 1e3] : ["s", 1])
+      : name === "time" ? (most < 180 ? ["s", 1] : most < 10800 ? ["min", 1 / 60] : ["h", 1 / 3600])
+      : name === "memory" ? ["MiB", 1 / 2 ** 20] : ["", 1];
+    return {title: (name === "time" ? "time, predicted" : name) + (unit ? ",\u00a0" + unit : ""), of: (v) => unit ? Number((v * scale).toPrecision(4)) : v};
+  };
 
   const isRefitted = (t) => (t.parts || []).some((p) => p.part === "refit" && p.state === "complete");
 
@@ -108,10 +119,10 @@
     const find = (kind, name) => ["val_" + name, "test_" + name, name.replace(/^(.*\.)?/, "$1val_"), name.replace(/^(.*\.)?/, "$1test_"), name].map((n) => of(kind)[n]).find(isNumber);
     const main = bare(metric);
     const names = [...new Set(kinds.flatMap(([kind]) => Object.entries(of(kind)).filter(([, v]) => isNumber(v)).map(([n]) => bare(n))))];
-    const cards = kinds.map(([kind, title]) => element("div", {class: "score" + (kind === "test" ? " main" : "")}, element("span", {}, title), element("b", {}, number(find(kind, main))), element("span", {}, main)));
+    const cards = kinds.map(([kind, title]) => element("div", {class: "score" + (kind === "test" ? " main" : "")}, element("span", {}, title), element("b", {}, number(find(kind, main))), element("span", {}, main + (kind === "search" && best && isNumber(best.scores.spread) ? `, mean ± ${number(best.scores.spread)}` : ""))));
     const rows = names.filter((n) => kinds.filter(([kind]) => isNumber(find(kind, n))).length > (kinds.length > 1 ? 1 : 0)).map((n) => [n, ...kinds.map(([kind]) => find(kind, n) ?? "–")]);
     section("Scores of the best model", "", element("div", {class: "scores"}, cards), element("h3", {}, "Side by side"), table(["metric", ...kinds.map((k) => k[1])], rows),
-      best ? note(`Trial ${best.number}: ${isRefitted(best) ? "trained again on all rows but test, these are the weights" : "the weights that scored are the weights"} in best/model.safetensors. The test split was read once, after the search.`) : null);
+      best ? note(`Trial ${best.number}: ${isRefitted(best) ? "trained again on all rows but test, these are the weights" : best.parts.length ? `the weights of the first of its ${best.parts.length} trainings are those` : "the weights that scored are the weights"} in best/model.safetensors. The test split was read once, after the search.`) : null);
   };
 
   // Of a mean over replicates; trials of one training have none.
@@ -120,10 +131,11 @@
 
   const leaderboard = () => {
     const names = [...new Set(study.trials.flatMap((t) => Object.keys(t.settings)))].sort();
-    const sorted = [...study.trials].sort((a, b) => isNumber(a.objective) && isNumber(b.objective) ? (better(a.objective, b.objective) ? -1 : a.objective === b.objective ? a.number - b.number : 1) : isNumber(b.objective) - isNumber(a.objective) || a.number - b.number);
-    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? (isNumber(t.scores.spread) ? `${number(t.objective)} ± ${number(t.scores.spread)}` : t.objective) : "–", ...(hasIntervals ? [interval(t)] : []), ...others.map((o) => isNumber(t.scores[o.metric]) ? t.scores[o.metric] : "–"), ...(others.length ? [onFront(t) ? "★" : ""] : []), ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
+    const sorted = bestFirst(study.trials);
+    const measures = others.map((o) => measure(o.metric));
+    const rows = sorted.map((t) => [String(t.number), isNumber(t.objective) ? (isNumber(t.scores.spread) ? `${number(t.objective)} ± ${number(t.scores.spread)}` : t.objective) : "–", ...(hasIntervals ? [interval(t)] : []), ...others.map((o, i) => isNumber(t.scores[o.metric]) ? measures[i].of(t.scores[o.metric]) : "–"), ...(others.length ? [onFront(t) ? "★" : ""] : []), ...names.map((n) => n in t.settings ? plain(t.settings[n]) : "–"), plain(t.epochs), duration(t.seconds), t.state + (t.cause ? ": " + t.cause : "") + (t.message ? " – " + t.message : ""), t.reason || ""]);
     const parts = sorted.flatMap((t) => (t.parts || []).map((p) => [`trial ${t.number}, ${p.part}`, isNumber(p.objective) ? p.objective : "–", plain(p.epochs), duration(p.seconds), String(p.attempts), p.state]));
-    section("Leaderboard", "", table(["trial", metric, ...(hasIntervals ? ["95 % interval"] : []), ...others.map((o) => o.metric === "time" ? "time, predicted" : o.metric), ...(others.length ? ["front"] : []), ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : "")),
+    section("Leaderboard", "", table(["trial", metric, ...(hasIntervals ? ["95 % interval"] : []), ...measures.map((m) => m.title), ...(others.length ? ["front"] : []), ...shortNames(names), "epochs", "time", "state", "why it was tried"], rows, sorted.map((t) => best && t.number === best.number ? "best" : t.state === "failed" ? "failed" : ""), "leaderboard"),
       hasIntervals ? note("±: standard deviation over the seeds of a trial; 95 % interval: confidence interval of their mean (Student's t).") : null,
       parts.length ? element("details", {}, element("summary", {}, "the trainings that each trial consists of"), table(["training", metric, "epochs", "time", "attempts", "state"], parts)) : null);
   };
@@ -147,7 +159,8 @@
     if (!box.children.length) {
       box.append(table(["trial", ...wanted.map((n) => n + " by epoch")], withCurve.map((t) => [String(t.number), ...wanted.map((n) => t.curve.map((e) => number(e.metrics[n])).join("  "))])));
     }
-    section("Learning curves", "", box);
+    const left = [withCurve.length > 10 && best ? `The strong green line is trial ${best.number}, the best.` : "", withCurve.some((t) => t.parts.length) ? "Of a trial that consists of several trainings, the first is drawn." : ""];
+    section("Learning curves", "", box, left.filter((text) => text).map(note));
   };
 
   const network = () => {
@@ -192,7 +205,7 @@
     const list = study.samples || [];
     if (!list.length) return;
     section("Predictions on samples that training never saw", "", element("div", {class: "pictures"}, list.map((s) => {
-      const lines = (s.answers || []).map((a) => element("figcaption", {class: a.right === true ? "right" : a.right === false ? "wrong" : ""}, `${plain(a.predicted)}${isNumber(a.probability) ? " " + Math.round(100 * a.probability) + " %" : ""}`, element("br"), `true: ${plain(a.true)}`));
+      const lines = (s.answers || []).map((a) => element("figcaption", {class: a.right === true ? "right" : a.right === false ? "wrong" : ""}, `${plain(a.predicted)}${isNumber(a.probability) ? " " + Math.round(100 * a.probability) + "\u00a0%" : ""}`, element("br"), `true: ${plain(a.true)}`));
       return element("figure", {}, s.picture ? picture(s.picture) : null, lines);
     })));
   };
@@ -206,19 +219,19 @@
         return element("td", {style: `background:rgba(${shade},${(n ? .08 + .8 * Math.sqrt(part) : 0).toFixed(3)});${part > .35 ? "color:#fff" : ""}`, title: `true ${names[t]}, predicted ${names[p]}: ${n} (${(100 * part).toFixed(1)} %)`}, n ? String(n) : "");
       }));
     });
-    section(`Confusion of ${entry.head}: rows are true, columns predicted`, "rest", element("div", {class: "scroll"}, element("table", {class: "heat"}, element("thead", {}, element("tr", {}, element("th"), names.map((n) => element("th", {}, n)))), element("tbody", {}, rows))));
+    section(`Confusion of ${entry.head}: rows are true, columns predicted`, names.length > 12 ? "rest" : "half", element("div", {class: "scroll"}, element("table", {class: "heat"}, element("thead", {}, element("tr", {}, element("th"), names.map((n) => element("th", {}, n)))), element("tbody", {}, rows))));
   };
 
-  const byClass = (entry) => section(`By class of ${entry.head}`, "third",
+  const byClass = (entry) => section(`By class of ${entry.head}`, entry.rows.length > 12 ? "third" : "half",
     table(["class", "precision", "recall", "F1", "samples"], entry.rows.map((r) => [r.name, r.precision, r.recall, r.f1, r.samples])));
 
   const reliability = (entry) => {
     const rows = entry.rows.filter((r) => r.samples > 0);
     const drawn = chart(() => ({type: "bar", data: {labels: rows.map((r) => `${Math.round(100 * r.from)}–${Math.round(100 * r.to)} %`), datasets: [
-      {label: "accuracy", data: rows.map((r) => r.accuracy), backgroundColor: colour("--leaf")},
-      {label: "confidence", type: "line", data: rows.map((r) => r.confidence), borderColor: colour("--bark"), backgroundColor: colour("--bark"), borderWidth: 1.5, pointRadius: 2}]},
+      {label: "accuracy", data: rows.map((r) => r.accuracy), backgroundColor: colour("--leaf"), order: 1},
+      {label: "confidence", type: "line", order: 0, data: rows.map((r) => r.confidence), borderColor: colour("--bark"), backgroundColor: colour("--bark"), borderWidth: 1.5, pointRadius: 2}]},
       options: {scales: axes("confidence of the answer", "share that is right", {y: {min: 0, max: 1}}), plugins: {legend: {position: "bottom", labels: {boxWidth: 10}}}}}), 320);
-    section(`Reliability of ${entry.head}`, "half", drawn || table(["confidence from", "to", "samples", "confidence", "accuracy"], rows.map((r) => [r.from, r.to, r.samples, r.confidence, r.accuracy])),
+    section(`Reliability of ${entry.head}`, study.reliability.length > 1 ? "half" : "", drawn || table(["confidence from", "to", "samples", "confidence", "accuracy"], rows.map((r) => [r.from, r.to, r.samples, r.confidence, r.accuracy])),
       note("A model that knows how sure it may be is as often right as it is confident; with more confidence than accuracy it is too sure."));
   };
 
@@ -253,7 +266,7 @@
 
   head();
   scores();
-  searchSections({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, others, onFront, better, best});
+  searchSections({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, measure, others, onFront, better, best, bestFirst});
   leaderboard();
   curves();
   samples();

@@ -1,6 +1,6 @@
 "use strict";
 // The pictures of a search: incumbent, what mattered, settings against the objective, rungs, who ran what when.
-const searchSections = ({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, others, onFront, better, best}) => {
+const searchSections = ({study, element, section, note, table, chart, colour, axes, isNumber, number, plain, shortNames, metric, measure, others, onFront, better, best, bestFirst}) => {
   const scored = study.trials.filter((t) => isNumber(t.objective) && t.state !== "failed");
   const seconds = (text) => text ? Date.parse(text) / 1000 : NaN;
   const starts = study.trials.map((t) => seconds(t.started)).concat((study.attempts || []).map((a) => seconds(a.started))).filter(isNumber);
@@ -10,6 +10,8 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
   // Times in the unit that fits the whole search.
   const spent = Math.max(1, ...study.trials.map((t) => seconds(t.ended) - begun).concat((study.attempts || []).map((a) => seconds(a.ended) - begun)).filter(isNumber));
   const [unit, scale] = spent < 180 ? ["seconds", 1] : spent < 10800 ? ["minutes", 60] : ["hours", 3600];
+  // Times are kept in whole seconds: attempts that are shorter would hide each other.
+  const isTimed = spent >= 2 * (study.attempts || []).length;
 
   const incumbentOver = (points, title) => chart(() => {
     const sorted = [...points].sort((a, b) => a.x - b.x);
@@ -19,31 +21,32 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
     return {type: "line", data: {datasets: [
       {label: "best so far", data: line, stepped: true, borderColor: colour("--leaf"), backgroundColor: colour("--leaf"), borderWidth: 2, pointRadius: 0},
       {label: "each trial", data: sorted, showLine: false, pointRadius: 3, borderColor: colour("--bark"), backgroundColor: colour("--bark")}]},
-      options: {parsing: false, scales: axes(title, metric, {x: {type: "linear"}}),
+      options: {parsing: false, scales: axes(title, metric, {x: {type: "linear", min: 0, ticks: title === "trial" ? {precision: 0} : {}}}),
         plugins: {legend, tooltip: {callbacks: {label: (item) => item.raw.trial === undefined ? `best so far ${number(item.raw.y)}` : `trial ${item.raw.trial}: ${number(item.raw.y)}`}}}}};
   });
   const incumbent = () => {
     const byTrial = scored.map((t) => ({x: t.number, y: t.objective, trial: t.number}));
     const byTime = scored.filter((t) => isNumber(seconds(t.ended))).map((t) => ({x: (seconds(t.ended) - begun) / scale, y: t.objective, trial: t.number}));
-    const drawn = [incumbentOver(byTrial, "trial"), byTime.length > 1 && spent > 1 ? incumbentOver(byTime, unit + " since the first trial began") : null].filter((c) => c);
+    const drawn = [incumbentOver(byTrial, "trial"), byTime.length > 1 && isTimed ? incumbentOver(byTime, unit + " since the first trial began") : null].filter((c) => c);
     if (drawn.length) section("The best so far", "", element("div", {class: "charts"}, drawn));
   };
 
   // The first objective over each other one; the line joins the front where two objectives make it.
   const pareto = () => {
     const drawn = others.map((other) => {
-      const points = scored.filter((t) => isNumber(t.scores[other.metric])).map((t) => ({x: t.scores[other.metric], y: t.objective, trial: t.number, front: onFront(t)}));
+      const {title, of} = measure(other.metric);
+      const points = scored.filter((t) => isNumber(t.scores[other.metric])).map((t) => ({x: of(t.scores[other.metric]), y: t.objective, trial: t.number, front: onFront(t)}));
       const front = points.filter((p) => p.front).sort((a, b) => a.x - b.x || a.y - b.y);
       if (!front.length) return null;
       const spans = points.every((p) => p.x > 0) && Math.max(...points.map((p) => p.x)) / Math.min(...points.map((p) => p.x)) >= 50;
       return chart(() => ({type: "scatter", data: {datasets: [
         {label: "on the front", data: front, showLine: others.length === 1, stepped: other.maximize ? "after" : "before", borderWidth: 2, pointRadius: 5, borderColor: colour("--leaf"), backgroundColor: colour("--leaf"), order: 0},
         {label: "bettered by another", data: points.filter((p) => !p.front), pointRadius: 3, borderColor: colour("--bark"), backgroundColor: colour("--bark"), order: 1}]},
-        options: {scales: axes(other.metric, metric, {x: {type: spans ? "logarithmic" : "linear"}}),
-          plugins: {legend, tooltip: {callbacks: {label: (item) => `trial ${item.raw.trial}: ${number(item.raw.y)}, ${other.metric} ${plain(item.raw.x)}`}}}}}));
+        options: {scales: axes(title, metric, {x: {type: spans ? "logarithmic" : "linear", ticks: {maxRotation: 0}}}),
+          plugins: {legend, tooltip: {callbacks: {label: (item) => `trial ${item.raw.trial}: ${number(item.raw.y)}, ${title} ${number(item.raw.x)}`}}}}}));
     }).filter((c) => c);
     if (drawn.length) section("The Pareto front", "", element("div", {class: "charts"}, drawn),
-      note(`${study.front.length} of ${study.trials.length} trials are on it: no other one is better in one of ${[metric, ...others.map((o) => o.metric)].join(", ")} without being worse in another. The best model is the best in ${metric}.`));
+      note(`${study.front.length} of ${study.trials.length} trials are on it: no other one is better in one of ${[metric, ...others.map((o) => o.metric)].join(", ")} without being worse in another. The best model is the best in ${metric}; where that ties, the others decide in their order.`));
   };
 
   const importance = () => {
@@ -51,12 +54,15 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
     if (!found || !found.axes.length) return;
     const judged = found.axes.filter((a) => a.judged);
     const names = shortNames(found.axes.map((a) => a.name));
-    const drawn = judged.length ? chart(() => ({type: "bar", data: {labels: judged.map((_, i) => names[i]), datasets: [{data: judged.map((a) => 100 * a.share),
+    const warnings = found.warnings.map((w) => note("Warning: " + w + "."));
+    const aim = metric + (others.length ? ", the first objective" : "");
+    if (!judged.length) { section("What mattered", "half", note("The trials are too few, or too much alike, to judge a setting."), warnings); return; }
+    const drawn = chart(() => ({type: "bar", data: {labels: found.axes.flatMap((a, i) => a.judged ? [names[i]] : []), datasets: [{data: judged.map((a) => 100 * a.share),
       backgroundColor: judged.map((a) => a.by_chance <= .05 ? colour("--leaf") : colour("--line"))}]},
-      options: {indexAxis: "y", scales: axes("share of what the settings explain, %", "", {x: {min: 0}, y: {ticks: {autoSkip: false}}}), plugins: {legend: {display: false}}}}), 80 + 26 * judged.length) : null;
-    const rows = found.axes.map((a) => [a.name, a.judged ? Math.round(100 * a.share) + " %" : "–", a.judged ? (100 * a.by_chance).toFixed(a.by_chance < .1 ? 1 : 0) + " %" : "–", a.favoured.length ? a.favoured.map(plain).join(" to ") : "–", String(a.trials)]);
-    section("What mattered", "half", note(`What decides whether a trial is among the best ${found.best} of ${found.trials}: each setting alone (PED-ANOVA), judged among the trials that have it. Grey: lots would explain as much more than once in 20.`),
-      drawn, table(["setting", "share", "by chance", "best trials have", "trials"], rows), found.warnings.map((w) => note("Warning: " + w + ".")));
+      options: {indexAxis: "y", scales: axes("share of what the settings explain, %", "", {x: {min: 0}, y: {ticks: {autoSkip: false}}}), plugins: {legend: {display: false}}}}), 80 + 26 * judged.length);
+    const rows = found.axes.map((a, i) => [names[i], a.judged ? Math.round(100 * a.share) + " %" : "–", a.judged ? (100 * a.by_chance).toFixed(a.by_chance < .1 ? 1 : 0) + " %" : "–", a.favoured.length ? a.favoured.map(plain).join(" to ") : "–", String(a.trials)]);
+    section("What mattered", "half", note(`What decides whether a trial is among the best ${found.best} of ${found.trials} by ${aim}: each setting alone (PED-ANOVA), judged among the trials that have it. Grey: lots would explain as much more than once in 20.`),
+      drawn, table(["setting", "share", "by chance", "best trials have", "trials"], rows), warnings);
   };
 
   // A scale of one setting: numbers from 0 to 1, logarithmic where they span decades; words at equal distances.
@@ -66,7 +72,8 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
       const to = log ? Math.log : (v) => v;
       const marks = [...new Set(values)].length <= 5 ? [...new Set(values)] : [low, log ? Math.exp((Math.log(low) + Math.log(high)) / 2) : (low + high) / 2, high];
       const place = (v) => high > low ? (to(v) - to(low)) / (to(high) - to(low)) : .5;
-      return {place, marks: marks.map((v) => [place(v), plain(isNumber(v) ? Number(v.toPrecision(3)) : v)])};
+      const apart = marks.sort((a, b) => a - b).filter((v, i) => i === 0 || i === marks.length - 1 || Math.min(place(v), 1 - place(v)) > .06);
+      return {place, marks: apart.map((v) => [place(v), plain(isNumber(v) ? Number(v.toPrecision(3)) : v)])};
     }
     const words = [...new Set(values.map(plain))].sort();
     const place = (v) => words.length > 1 ? words.indexOf(plain(v)) / (words.length - 1) : .5;
@@ -74,8 +81,7 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
   };
   const parallel = () => {
     const most = 300;
-    const ranked = [...scored].sort((a, b) => a.objective === b.objective ? a.number - b.number : better(a.objective, b.objective) ? -1 : 1);
-    const shown = ranked.slice(0, most);
+    const shown = bestFirst(scored).slice(0, most);
     const present = [...new Set(shown.flatMap((t) => Object.keys(t.settings)))].sort();
     const varying = present.filter((n) => new Set(shown.map((t) => JSON.stringify(t.settings[n]))).size > 1);
     if (!varying.length || shown.length < 3) return;
@@ -116,7 +122,9 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
   };
 
   const rungs = () => {
-    const ended = (study.decisions || []).filter((d) => d.ended && isNumber(d.objective));
+    // Epochs of a trial are the sum of its trainings', of which each goes to the same rung.
+    const trainings = new Map(study.trials.map((t) => [t.number, Math.max(1, (t.parts || []).filter((p) => p.part !== "refit").length)]));
+    const ended = (study.decisions || []).filter((d) => d.ended && isNumber(d.objective)).map((d) => ({...d, epochs: d.epochs / (trainings.get(d.trial) || 1)}));
     const pauses = ended.filter((d) => d.state === "paused");
     if (!pauses.length) return;
     const levels = [...new Set(pauses.map((d) => d.epochs))].sort((a, b) => a - b);
@@ -129,12 +137,14 @@ const searchSections = ({study, element, section, note, table, chart, colour, ax
       options: {scales: axes("epoch", metric, {x: {type: "linear", ticks: {precision: 0}}}),
         plugins: {legend: {...legend, labels: {boxWidth: 10, usePointStyle: true, filter: (item) => item.text !== ""}}, tooltip: {filter: (item) => item.raw.trial !== undefined, callbacks: {label: (item) => `trial ${item.raw.trial}: ${number(item.raw.y)} after ${plain(item.raw.x)}${item.raw.why ? ", " + item.raw.why : ""}`}}}}}), 340);
     const counts = levels.map((level) => [plain(level), String(new Set(ended.filter((d) => d.epochs >= level).map((d) => d.trial)).size), String(pauses.filter((d) => d.epochs === level && !ended.some((e) => e.trial === d.trial && e.epochs > level)).length)]);
-    section("Rungs: who was paused where", "half", drawn, table(["epochs", "trials that came here", "and no further"], counts));
+    section("Rungs: who was paused where", "half", drawn, table(["epochs", "trials that came here", "and no further"], counts), note("A line each trial by epoch; a point is the best that it had reached" + ([...trainings.values()].some((n) => n > 1) ? ", the mean of its trainings; the line is the first of them." : ".")));
   };
 
   const timeline = () => {
-    const all = (study.attempts || []).filter((a) => isNumber(seconds(a.started)));
-    if (all.length < 2) return;
+    // The trainings of a trial stand for it.
+    const whole = new Set((study.attempts || []).filter((a) => a.part).map((a) => a.trial));
+    const all = (study.attempts || []).filter((a) => isNumber(seconds(a.started)) && (a.part || !whole.has(a.trial)));
+    if (all.length < 2 || !isTimed) return;
     const last = Math.max(...all.map((a) => isNumber(seconds(a.ended)) ? seconds(a.ended) : seconds(a.started)));
     const owners = [...new Set(all.map((a) => a.owner || "worker"))];
     const outcomes = {complete: "--leaf", paused: "--bark", failed: "--bad", lost: "--bad", released: "--soft", runs: "--soft"};
