@@ -7,9 +7,6 @@
 
 namespace espalier::cli {
 
-/// The trainer of this program, which signals stop.
-Trainer signalled_trainer();
-
 /// The trainer's last word on a job, as study/asking.h has it.
 Json ask_trainer(const std::string& what, const Json& trial, const std::string& read, const Json& more, const std::filesystem::path& scratch);
 

@@ -3,7 +3,6 @@
 #include "espalier/cli/ask.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
-#include "espalier/data/files.h"
 #include "espalier/data/prepare.h"
 #include "espalier/pipeline/pipeline.h"
 #include "espalier/shape.h"
@@ -61,8 +60,7 @@ int profile(const Call& call) {
   const Pipeline pipeline = load(call, registry);
   const Preparation preparation = prepare_data(pipeline.data, readers_of(registry));
   const Json trial = trial_document(pipeline, first_settings(pipeline.space), registry, preparation, "", 0);
-  const TemporaryFolder scratch;
-  Json found = ask_trainer("profile", trial, "", {{"steps", steps}}, scratch.path());
+  Json found = profile_of(pacing(), trial, steps);
   if (call.json()) {
     found["pipeline"] = pipeline.name;
     print_json(found);

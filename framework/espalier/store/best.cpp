@@ -7,6 +7,7 @@ namespace espalier {
 
 void set_tie_breaks(TrialRecord& trial, const Json& objective) {
   trial.tie_breaks.clear();
+  if (!objective.is_object()) return;
   for (const Json& other : objective.value("others", Json::array())) {
     const auto score = trial.scores.find(other.value("metric", ""));
     const double sign = other.value("maximize", true) ? -1.0 : 1.0;

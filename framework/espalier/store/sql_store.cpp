@@ -222,8 +222,8 @@ class SqlStore final : public Store {
     std::vector<TrialRecord> out;
     Statement row(db_, columns() + "where part = '' and number >= ? order by number");
     for (row.bind(from); row.step();) out.push_back(read_trial(row));
-    if (const auto objective = info("objective"); objective && objective->is_object())
-      for (TrialRecord& trial : out) set_tie_breaks(trial, *objective);
+    const Json objective = info("objective").value_or(Json());
+    for (TrialRecord& trial : out) set_tie_breaks(trial, objective);
     return out;
   }
 
@@ -238,7 +238,7 @@ class SqlStore final : public Store {
     Statement row(db_, columns() + "where number = ? and part = ?");
     if (!row.bind(number).bind(part).step()) return std::nullopt;
     TrialRecord out = read_trial(row);
-    if (const auto objective = info("objective"); objective && objective->is_object() && part.empty()) set_tie_breaks(out, *objective);
+    if (part.empty()) set_tie_breaks(out, info("objective").value_or(Json()));
     return out;
   }
 

@@ -7,13 +7,24 @@
 
 namespace espalier {
 
+namespace {
+
+Json job_of(const std::string& what, const Json& trial, const std::string& read, const Json& more, const std::filesystem::path& write) {
+  Json job = {{"format", 1}, {"do", what}, {"trial", trial},
+              {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", read}, {"write", write.string()}}}};
+  job.update(more);
+  return job;
+}
+
+ChildEnd carry_out(const Trainer& trainer, const Json& job, const std::filesystem::path& folder) {
+  return run_child({.program = trainer.program, .log = folder / "log.txt", .interrupts = trainer.interrupts}, job, {});
+}
+
+}  // namespace
+
 Json ask_trainer(const Trainer& trainer, const std::string& what, const Json& trial, const std::string& read, const Json& more,
                  const std::filesystem::path& scratch) {
-  Json job = {{"format", 1}, {"do", what}, {"trial", trial},
-              {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", read}, {"write", scratch.string()}}}};
-  job.update(more);
-  const ChildOptions child{.program = trainer.program, .log = scratch / "log.txt", .interrupts = trainer.interrupts};
-  const ChildEnd end = run_child(child, job, {});
+  const ChildEnd end = carry_out(trainer, job_of(what, trial, read, more, scratch), scratch);
   if (!end.cause.empty()) fail("E4010", fmt::format("'{}' failed ({}): {}", what, end.cause, end.message));
   return end.done;
 }
@@ -21,14 +32,12 @@ Json ask_trainer(const Trainer& trainer, const std::string& what, const Json& tr
 Json ask(const Asked& asked, const std::string& what, const Json& more) {
   const std::filesystem::path write = asked.folder / what;
   std::filesystem::create_directories(write);
-  Json job{{"format", 1}, {"do", what}, {"trial", asked.document},
-           {"attempt", {{"token", 0}, {"from", 0}, {"until", nullptr}, {"read", asked.weights.string()}, {"write", write.string()}}}};
-  job.update(more);
+  Json job = job_of(what, asked.document, asked.weights.string(), more, write);
   job["attempt"].update(more);
-  const ChildOptions child{.program = asked.options.trainer, .log = write / "log.txt", .interrupts = [&] { return asked.options.interrupt_count(); }};
+  const Trainer trainer{.program = asked.options.trainer, .interrupts = [&] { return asked.options.interrupt_count(); }};
   ChildEnd end;
   try {
-    end = run_child(child, job, {});
+    end = carry_out(trainer, job, write);
   } catch (const Error& error) {
     end = {.cause = "crash", .message = error.problems().front().message};
   }

@@ -1,6 +1,5 @@
 #include "espalier/study/calibration.h"
 
-#include "espalier/data/files.h"
 #include "espalier/network/analysis.h"
 
 #include <algorithm>
@@ -42,7 +41,6 @@ std::pair<double, double> fitted(const std::vector<Point>& points) {
     if (a >= 0.0 && b >= 0.0) return {a, b};
     if (b < 0.0) return {mt / mm, 0.0};
   }
-  if (mm > 0.0 && vv == 0.0) return {mt / mm, 0.0};
   return {0.0, vv > 0.0 ? vt / vv : 0.0};
 }
 
@@ -61,7 +59,7 @@ double pass(const Json& calibration, const Network& network, const char* what, b
   double sum = 0.0;
   for (const Layer& layer : network.layers()) {
     const auto found = operations.find(kind_of(layer));
-    if (layer.op == "input" || (layer.training_only && !training) || (found == operations.end() && layer.weights.empty() && layer.op == "flatten")) continue;
+    if (layer.op == "input" || (layer.training_only && !training) || (found == operations.end() && layer.op == "flatten")) continue;
     sum += seconds(found == operations.end() ? operations.at(kOther) : *found, what, point_of(layer, network));
   }
   return sum;
@@ -70,8 +68,7 @@ double pass(const Json& calibration, const Network& network, const char* what, b
 }  // namespace
 
 Json calibrate(const Pacing& pacing, const Json& trial) {
-  const TemporaryFolder scratch;
-  return calibration_of(ask_trainer(pacing.trainer, "profile", trial, "", {{"steps", kSteps}}, scratch.path()), Network::from_json(trial.at("network")));
+  return calibration_of(profile_of(pacing, trial, kSteps), Network::from_json(trial.at("network")));
 }
 
 Json calibration_of(const Json& profile, const Network& network) {

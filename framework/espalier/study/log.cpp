@@ -38,9 +38,9 @@ double Log::epochs() const {
 }
 
 std::vector<History> Log::histories(const std::vector<Objective>& objectives, const std::function<bool(const Decision&)>& sees) const {
-  History all(settings_.size());
-  for (size_t i = 0; i < all.size(); ++i) all[i] = {.number = static_cast<int64_t>(i), .settings = settings_[i]};
-  std::vector<History> out(objectives.size(), all);
+  std::vector<History> out(objectives.size());
+  for (size_t i = 0; i < settings_.size(); ++i) out.front().push_back({.number = static_cast<int64_t>(i), .settings = settings_[i]});
+  std::fill(out.begin() + 1, out.end(), out.front());
   for (const Decision& decision : decisions_)
     for (size_t i = 0; i < out.size(); ++i) {
       Result& result = out[i].at(static_cast<size_t>(decision.trial));

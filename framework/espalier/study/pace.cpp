@@ -41,8 +41,7 @@ double step_of(const Pacing& pacing, Json trial, int64_t count, int64_t threads,
     for (size_t i = 0; i < seconds.size(); ++i)
       trainers.emplace_back([&, i] {
         try {
-          const TemporaryFolder scratch;
-          seconds[i] = ask_trainer(pacing.trainer, "profile", trial, "", {{"steps", steps}}, scratch.path()).at("step").get<double>();
+          seconds[i] = profile_of(pacing, trial, steps).at("step").get<double>();
         } catch (...) {
           errors[i] = std::current_exception();
         }
@@ -55,6 +54,11 @@ double step_of(const Pacing& pacing, Json trial, int64_t count, int64_t threads,
 
 }  // namespace
 
+Json profile_of(const Pacing& pacing, const Json& trial, int64_t steps) {
+  const TemporaryFolder scratch;
+  return ask_trainer(pacing.trainer, "profile", trial, "", {{"steps", steps}}, scratch.path());
+}
+
 std::optional<Pace> known_pace(const Pacing& pacing, const Json& trial) {
   const Json kept = read_json_file(file_of(pacing, trial));
   if (!kept.is_object() || !kept.contains("memory")) return std::nullopt;
@@ -62,8 +66,7 @@ std::optional<Pace> known_pace(const Pacing& pacing, const Json& trial) {
 }
 
 Pace measure_pace(const Pacing& pacing, const Json& trial) {
-  const TemporaryFolder scratch;
-  const Json found = ask_trainer(pacing.trainer, "profile", trial, "", {{"steps", kSteps}}, scratch.path());
+  const Json found = profile_of(pacing, trial, kSteps);
   const Json kept = {{"step", found.at("step")}, {"evaluation", found.at("evaluation")}, {"memory", found.at("memory")}};
   remember_in_file(file_of(pacing, trial), kept.dump());
   return pace_from(kept);

@@ -22,6 +22,9 @@ struct Pacing {
   std::filesystem::path folder;
 };
 
+/// The trainer's profile of some steps of a trial. Throws E4010 with the cause.
+Json profile_of(const Pacing& pacing, const Json& trial, int64_t steps);
+
 /// What was measured before of the same network, training settings and processor; nothing if that never was.
 std::optional<Pace> known_pace(const Pacing& pacing, const Json& trial);
 /// Runs some steps and keeps what came of it.
