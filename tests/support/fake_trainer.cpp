@@ -72,6 +72,13 @@ Json metrics(const Json& trial, int64_t epoch) {
 /// ", fold 2" of a training that is part of a trial.
 std::string part_of(const Json& job) { return job["trial"].contains("part") ? ", " + job["trial"]["part"].get<std::string>() : ""; }
 
+/// Epochs of a whole training: as its document counts them, unless the settings make up their own.
+int64_t length_of(const Json& trial, const Json& settings) {
+  const Json train = trial.value("train", Json::object());
+  const Json epochs = train.value("epochs", Json::object());
+  return settings.value("epochs", epochs.is_object() ? epochs.value("count", kEpochs) : kEpochs);
+}
+
 int train(const Json& job, const Json& settings, const std::string& behaviour) {
   const Json& attempt = job["attempt"];
   const std::filesystem::path write = attempt["write"].get<std::string>();
@@ -82,7 +89,7 @@ int train(const Json& job, const Json& settings, const std::string& behaviour) {
     std::ifstream(attempt["read"].get<std::string>()) >> saved;
     if (saved != std::to_string(epoch)) return 9;
   }
-  const int64_t epochs = attempt["until"].is_number() ? attempt["until"].get<int64_t>() : settings.value("epochs", kEpochs);
+  const int64_t epochs = attempt["until"].is_number() ? attempt["until"].get<int64_t>() : length_of(job["trial"], settings);
   if (behaviour == "warns") send({{"warning", "something is odd"}});
   while (epoch < epochs) {
     ++epoch;
@@ -104,7 +111,7 @@ int train(const Json& job, const Json& settings, const std::string& behaviour) {
   if (behaviour == "no_score") send({{"done", {{"weights", "model.safetensors"}}}});
   else {
     Json done = metrics(job["trial"], epochs);
-    done.update({{"epochs", epochs}, {"best_epoch", epochs}, {"finished", epochs >= settings.value("epochs", kEpochs)}, {"weights", (write / "model.safetensors").string()}});
+    done.update({{"epochs", epochs}, {"best_epoch", epochs}, {"finished", epochs >= length_of(job["trial"], settings)}, {"weights", (write / "model.safetensors").string()}});
     send({{"done", done}});
   }
   return 0;

@@ -163,11 +163,16 @@ TEST_CASE("folds need a refit, and without validation there is nothing to compar
   CHECK(mistakes(kGood, {"data.split.validation={folds: 1}"}) == std::vector<std::string>{"E0207:1"});
   const Pipeline pipeline = load(kGood, {folded, "search.refit=true", "search.replicates=2"});
   CHECK(pipeline.folds == 3);
-  CHECK(pipeline.search.refit);
+  CHECK(pipeline.search.refit.is_wanted);
   CHECK(pipeline.search.replicates == 2);
   CHECK(pipeline.resolved["data"]["split"]["validation"] == Json{{"folds", 3}});
   CHECK(pipeline.resolved["search"]["refit"] == true);
   CHECK(load(kGood).folds == 0);
+  CHECK(load(kGood, {"search.refit={epochs: 9.5}"}).search.refit.epochs == 9.5);
+  CHECK(load(kGood, {"search.refit.share=0.25", "search.budget.time=10m"}).search.trial_seconds() == Approx(450));
+  CHECK(mistakes(kGood, {"search.refit={share: 0.5}", "~search.budget.time", "search.budget.trials=2"}) == std::vector<std::string>{"E0425:1"});
+  CHECK(mistakes(kGood, {"search.refit={share: 1.5}", "search.budget.time=10m"}) == std::vector<std::string>{"E0207:1"});
+  CHECK(mistakes(kGood, {"search.refit=often"}) == std::vector<std::string>{"E0202:1"});
   CHECK(mistakes(kGood, {"run.workers=many"}) == std::vector<std::string>{"E0202:1"});
   CHECK(mistakes(kGood, {"search.ensemble=-2"}) == std::vector<std::string>{"E0207:1"});
 

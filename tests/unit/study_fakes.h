@@ -57,10 +57,14 @@ Preparation prepare_data(const DataRequest&, const FindReader&, const Progress& 
   progress("data", 1.0);
   return {.folder = "cache", .key = "9c41", .splits = "split", .splits_key = "51ab"};
 }
-Splits read_splits(const std::filesystem::path&) { return {.train = {}, .validation = {}, .test = {10, 11, 12}}; }
-Json trial_document(const Pipeline&, const Settings& settings, const Registry&, const Preparation& data, const std::string& study,
+Splits read_splits(const std::filesystem::path& file) {
+  return {.train = file == "whole" ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{0}, .validation = {}, .test = {10, 11, 12}};
+}
+Json trial_document(const Pipeline& pipeline, const Settings& settings, const Registry&, const Preparation& data, const std::string& study,
                     int64_t number) {
-  return {{"study", study}, {"number", number}, {"settings", settings}, {"data", {{"key", data.key}}}, {"train", {{"epochs", {{"max", 3}, {"patience", 2}}}}},
+  const Json& length = pipeline.resolved.at("train").at("epochs");
+  const Json epochs = length.is_number() ? Json{{"count", length}} : Json{{"max", 3}, {"patience", 2}};
+  return {{"study", study}, {"number", number}, {"settings", settings}, {"data", {{"key", data.key}, {"splits", "split"}}}, {"train", {{"epochs", epochs}}},
           {"seeds", {{"init", std::to_string(number)}}},
           {"network", {{"outputs", {{{"head", "label"}, {"decode", {{"classes", {"a", "b"}}}}}}}}}};
 }
@@ -79,7 +83,7 @@ namespace espalier::testing {
 /// x in 0..7, behaviour ok: 8 configurations.
 inline Pipeline pipeline_with(int64_t trials, Json behaviours = {"ok"}) {
   Pipeline pipeline{.name = "test", .text = "graph: {}\n"};
-  pipeline.resolved = {{"train", {{"epochs", 3}}}, {"search", {{"tuner", {{"random", Json::object()}}}, {"budget", {{"trials", trials}}}}}, {"seed", 5}};
+  pipeline.resolved = {{"train", {{"epochs", {{"auto", {{"max", 3}}}}}}}, {"search", {{"tuner", {{"random", Json::object()}}}, {"budget", {{"trials", trials}}}}}, {"seed", 5}};
   pipeline.space.axes.push_back({.name = "behaviour", .choices = behaviours.get<std::vector<Json>>(), .first = behaviours[0]});
   pipeline.space.axes.push_back({.name = "x", .from = 0, .to = 7, .integer = true, .first = 0});
   pipeline.search.objectives = {{.metric = "val_accuracy", .maximize = true}};

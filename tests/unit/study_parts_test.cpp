@@ -1,5 +1,6 @@
 #include "catch.h"
 #include "espalier/study/parts.h"
+#include "espalier/study/refit.h"
 #include "study_fakes.h"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace {
 Pipeline folded(int64_t trials, Json behaviours = {"ok"}) {
   Pipeline pipeline = pipeline_with(trials, std::move(behaviours));
   pipeline.folds = 3;
-  pipeline.search.refit = true;
+  pipeline.search.refit.is_wanted = true;
   return pipeline;
 }
 
@@ -131,11 +132,55 @@ TEST_CASE("replicates have a confidence interval; folds and a single training ha
   CHECK_FALSE(run(pipeline_with(1), folder.path() / "one", watcher).best->scores.contains("interval"));
 }
 
+TEST_CASE("a refit may be longer than the trial was") {
+  const TemporaryFolder folder;
+  Watcher watcher;
+  Pipeline pipeline = folded(2);
+  pipeline.search.refit.epochs = 7;
+  run(pipeline, folder.path() / "whole", watcher);
+  const auto store = open_sqlite(folder.path() / "whole/study.db");
+  const int64_t best = store->parts(0).size() == 4 ? 0 : 1;
+  CHECK(store->document(best, "refit")["train"]["epochs"] == Json{{"count", 7.0}});
+  CHECK(store->trial(best, "refit")->epochs == 7.0);
+  Watcher stopper;
+  stopper.interrupt_at_epoch = 20;  // of 18 of trials and 7 of the refit
+  CHECK(run(pipeline, folder.path() / "cut", stopper).end == StudyEnd::interrupted);
+  CHECK(run(pipeline, folder.path() / "cut", watcher).end == StudyEnd::finished);
+  CHECK(outcome(folder.path() / "cut").dump() == outcome(folder.path() / "whole").dump());
+}
+
+TEST_CASE("a refit fills the time that is left, and is never shorter than the best trial") {
+  const TrialRecord trial{.scores = {{"best_epoch", 4.0}}, .epochs = 5.0, .seconds = 50.0};
+  CHECK(fitting_epochs(trial, 1.0, 200.0) == 20);
+  CHECK(fitting_epochs(trial, 1.25, 200.0) == 16);
+  CHECK(fitting_epochs(trial, 1.0, 35.0) == 4);
+  CHECK(fitting_epochs(trial, 1.0, -10.0) == 4);
+}
+
+TEST_CASE("time that is kept for the refit is not the trials'") {
+  const TemporaryFolder folder;
+  Watcher watcher;
+  Pipeline pipeline = pipeline_with(100);
+  pipeline.search.budget_seconds = 1.0;
+  pipeline.search.refit = {.is_wanted = true, .epochs = 0.0, .share = 0.99};
+  CHECK(pipeline.search.trial_seconds() == Approx(0.01));
+  const StudyResult result = run(pipeline, folder.path(), watcher);
+  const auto store = open_sqlite(folder.path() / "study.db");
+  const double spent = store->info("spent_seconds")->get<double>();
+  CHECK(spent >= 0.01);
+  CHECK(result.complete < 8);
+  const TrialRecord refit = store->trial(result.best->number, "refit").value();
+  CHECK(refit.state == TrialState::complete);
+  const auto most = static_cast<double>(fitting_epochs(*result.best, 2.0, 1.0 - spent));
+  CHECK(refit.epochs <= most);
+  CHECK(refit.epochs > most / 2.0);
+}
+
 TEST_CASE("a refit that fails leaves the weights that scored") {
   const TemporaryFolder folder;
   Watcher watcher;
   Pipeline pipeline = pipeline_with(1, {"abort_in_refit"});
-  pipeline.search.refit = true;
+  pipeline.search.refit.is_wanted = true;
   CHECK(run(pipeline, folder.path(), watcher).end == StudyEnd::finished);
   CHECK(text_of(folder.path() / "best/model.safetensors") == "weights of 0");
   CHECK(std::ranges::any_of(watcher.notes, [](const std::string& note) { return note.find("training trial 0 again failed (crash)") == 0; }));

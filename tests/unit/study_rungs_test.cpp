@@ -152,7 +152,7 @@ TEST_CASE("folds pause and go on together with their trial") {
   const TemporaryFolder folder;
   Pipeline pipeline = with_rungs(6);
   pipeline.folds = 2;
-  pipeline.search.refit = true;
+  pipeline.search.refit.is_wanted = true;
   Watcher watcher;
   const StudyResult result = run(pipeline, folder.path(), watcher);
   REQUIRE(result.best);

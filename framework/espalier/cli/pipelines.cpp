@@ -59,8 +59,8 @@ std::optional<double> allowed_trials(const Pipeline& pipeline, const std::filesy
   double finished = 0.0;
   for (const TrialRecord& trial : trials)
     if (trial.state == TrialState::complete) seconds += trial.seconds, finished += 1.0;
-  if (finished == 0.0 || seconds <= 0.0 || pipeline.search.budget_seconds <= 0.0) return std::nullopt;
-  const double by_time = std::floor(pipeline.search.budget_seconds / (seconds / finished));
+  if (finished == 0.0 || seconds <= 0.0 || pipeline.search.trial_seconds() <= 0.0) return std::nullopt;
+  const double by_time = std::floor(pipeline.search.trial_seconds() / (seconds / finished));
   const auto by_count = static_cast<double>(pipeline.search.budget_trials);
   return by_count > 0.0 ? std::min(by_time, by_count) : by_time;
 }

@@ -61,7 +61,7 @@ std::vector<std::string> settings_in_short(const Space& space, const Settings& s
 }
 
 Watch::Watch(const Pipeline& pipeline)
-    : objective_(pipeline.search.objective()), others_(pipeline.search.objectives.begin() + 1, pipeline.search.objectives.end()), space_(pipeline.space), budget_seconds_(pipeline.search.budget_seconds),
+    : objective_(pipeline.search.objective()), others_(pipeline.search.objectives.begin() + 1, pipeline.search.objectives.end()), space_(pipeline.space), trial_seconds_(pipeline.search.trial_seconds()),
       live_(is_terminal(stderr)) {}
 
 Watch::~Watch() { draw({}); }
@@ -101,7 +101,7 @@ double Watch::elapsed() const { return spent_before_ + seconds_since(begin_); }
 
 /// Until the budget is spent: by time exactly, by trials as a range of one deviation to both sides.
 std::string Watch::remaining() const {
-  const double by_time = budget_seconds_ > 0.0 ? std::max(0.0, budget_seconds_ - elapsed()) : INFINITY;
+  const double by_time = trial_seconds_ > 0.0 ? std::max(0.0, trial_seconds_ - elapsed()) : INFINITY;
   const auto begun = static_cast<double>(seconds_.size());
   const double left = static_cast<double>(planned_) - begun;
   if (planned_ == 0 || begun < 1.0 || left < 0.0) return std::isfinite(by_time) ? "  ETA " + format_seconds(std::round(by_time)) : "";

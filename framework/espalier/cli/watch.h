@@ -48,7 +48,7 @@ class Watch : public Observer {
   Objective objective_;
   std::vector<Objective> others_;          ///< of the trial they are told, and decide nothing here
   Space space_;
-  double budget_seconds_;
+  double trial_seconds_;
   bool live_;
   size_t drawn_ = 0;                       ///< lines on the screen that are drawn again
   int64_t planned_ = 0;

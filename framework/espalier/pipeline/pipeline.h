@@ -26,6 +26,13 @@ struct Objective {
   bool maximize = true;
 };
 
+/// How the winner is trained again, on train and validation.
+struct Refit {
+  bool is_wanted = false;   ///< always with folds
+  double epochs = 0.0;      ///< 0: those after which it was best
+  double share = 0.0;       ///< of the time budget, kept for it: the epochs are as many as fit; 0: none
+};
+
 /// The `search` section, typed.
 struct Search {
   std::string tuner = "random";
@@ -44,10 +51,12 @@ struct Search {
   bool reproducible = false;     ///< order: what a decision sees depends on its number, not on who was faster
   int64_t lag = 1;               ///< in that order decision k sees what was decided up to k - lag
   int64_t ensemble = 0;          ///< members of an ensemble of the best trials that is scored beside the winner; 0: none
-  bool refit = false;            ///< the winner is trained again on train and validation; always with folds
+  Refit refit = {};
 
   /// The first one: what trainings stop and are scored by, what schedulers see and what the best trial is best in.
   const Objective& objective() const { return objectives.front(); }
+  /// Seconds for trials: the time budget without what is kept for the refit; 0: no limit.
+  double trial_seconds() const { return budget_seconds * (1.0 - refit.share); }
 };
 
 /// What a study keeps of its trials' files.

@@ -135,7 +135,7 @@ Json search_schema() {
                     {"limits", object_of({{"time", time}, {"memory", size}})},
                     {"budget", object_of({{"trials", count}, {"time", time}, {"epochs", {{"type", "number"}}}})},
                     {"first", {{"type", "array"}, {"items", {{"type", "object"}}}}}, {"replicates", count},
-                    {"refit", {{"type", "boolean"}}}, {"ensemble", {{"type", "integer"}}}, {"order", reference("any.order")}});
+                    {"refit", {{"anyOf", Json::array({Json{{"type", "boolean"}}, object_of({{"epochs", {{"type", "number"}}}}), object_of({{"share", {{"type", "number"}}}})})}}}, {"ensemble", {{"type", "integer"}}}, {"order", reference("any.order")}});
 }
 
 }  // namespace

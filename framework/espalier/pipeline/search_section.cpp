@@ -78,9 +78,8 @@ void SectionReader::search(const std::function<std::string()>& default_metric) {
   for (const Settings& settings : search.first) out["first"].push_back(Json(settings));
   search.replicates = count("search.replicates", 1).value_or(1);
   out["replicates"] = search.replicates;
-  if (const Leaf* leaf = use("search.refit"))
-    search.refit = read_scalar(Type::boolean, "search.refit", leaf->value, problems_).value_or(Json(false)).get<bool>();
-  out["refit"] = search.refit;
+  out["refit"] = false;
+  if (const Leaf* leaf = use("search.refit")) refit(leaf->value);
   search.ensemble = count("search.ensemble", 0).value_or(0);
   if (search.ensemble > 0) out["ensemble"] = search.ensemble;
   std::string order = "fast";
@@ -100,7 +99,7 @@ void SectionReader::check_validation() {
     if (leaf == nullptr) leaf = assignments_.find("data.split.validation");
     return leaf != nullptr ? leaf->value.place : Place{};
   };
-  if (pipeline_.folds > 0 && !pipeline_.search.refit)
+  if (pipeline_.folds > 0 && !pipeline_.search.refit.is_wanted)
     problems_.add("E0408", fmt::format("a trial of {} folds leaves {} models, so the winner is trained again; write search: {{refit: true}}",
                                        pipeline_.folds, pipeline_.folds), place("search.refit"));
   if (pipeline_.resolved["data"]["split"].value("validation", Json()) != "none") return;
@@ -112,6 +111,29 @@ void SectionReader::check_validation() {
   if (assignments_.find("train.score") == nullptr) pipeline_.resolved["train"]["score"] = "last";
   else if (pipeline_.resolved["train"].value("score", Json()) == "best")
     problems_.add("E0409", "without validation no epoch is the best one; write train: {score: last}", place("train.score"));
+}
+
+/// true, false, {epochs: N} or {share: F}.
+void SectionReader::refit(const Tree& tree) {
+  Refit& refit = pipeline_.search.refit;
+  Json& out = pipeline_.resolved["search"]["refit"];
+  if (tree.is_scalar() && (tree.text == "true" || tree.text == "false")) {
+    refit.is_wanted = tree.text == "true";
+    out = refit.is_wanted;
+    return;
+  }
+  refit.is_wanted = true;  // so that no further mistake follows
+  const bool is_single = tree.is_map() && tree.members.size() == 1;
+  const std::string key = is_single ? tree.members[0].key : "";
+  if (key != "epochs" && key != "share") {
+    problems_.add("E0202", fmt::format("search.refit takes true, false, {{epochs: N}} or {{share: FRACTION}}, not '{}'", tree.is_scalar() ? tree.text : "this"), tree.place);
+    return;
+  }
+  const bool by_share = key == "share";
+  const SettingType type{.name = key, .type = Type::number, .fallback = by_share ? 0.5 : 1.0, .domain = by_share ? legal(0.01, 0.99) : legal(1e-6, 1e6), .doc = ""};
+  const Json value = plain(type, "search.refit." + key, tree.members[0].value);
+  (by_share ? refit.share : refit.epochs) = value.get<double>();
+  out = {{key, value}};
 }
 
 void SectionReader::first(const Tree& tree) {
@@ -159,6 +181,9 @@ void SectionReader::budget() {
   if (search.budget_trials > 0) out["trials"] = search.budget_trials;
   if (search.budget_seconds > 0) out["time"] = fmt::format("{:g}s", search.budget_seconds);
   if (search.budget_epochs > 0) out["epochs"] = search.budget_epochs;
+  if (search.refit.share > 0 && search.budget_seconds <= 0)
+    problems_.add("E0425", "search.refit.share is a share of search.budget.time, which is not given", assignments_.find("search.refit")->value.place,
+                  "write search: {budget: {time: 10m}}, or refit: {epochs: 10}");
   if (pipeline_.space.axes.empty() || assignments_.any_below("search.budget")) return;
   const Leaf* at = assignments_.find(pipeline_.space.axes.front().name);
   problems_.add("E0406", fmt::format("{} searched, but there is no budget; write search: {{budget: {{trials: 20}}}} or {{time: 10m}}",

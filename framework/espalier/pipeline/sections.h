@@ -32,6 +32,7 @@ class SectionReader {
   bool check_expression(const std::string& path, const Tree& tree);
   std::optional<int64_t> count(const std::string& path, int64_t least);
   void first(const Tree& tree);
+  void refit(const Tree& tree);
   void budget();
   void check_validation();
 

@@ -36,22 +36,6 @@ Json part_document(const Json& trial, const Part& part, const Pipeline& pipeline
   return out;
 }
 
-Json refit_document(const Json& trial, const Preparation& data) {
-  Json out = trial;
-  out["part"] = kRefit;
-  out["data"]["splits"] = whole_splits(data).string();
-  out["train"]["score"] = "last";
-  // Nothing is left to be patient about; the schedule keeps its length.
-  if (out["train"].contains("epochs") && out["train"]["epochs"].is_object()) out["train"]["epochs"].erase("patience");
-  out.erase("objective");
-  return out;
-}
-
-int64_t refit_epochs(const TrialRecord& trial) {
-  const auto best = trial.scores.find("best_epoch");
-  return std::max<int64_t>(1, std::llround(best != trial.scores.end() ? best->second : trial.epochs));
-}
-
 Metrics mean_scores(const std::vector<TrialRecord>& parts, const std::string& objective) {
   Metrics out;
   if (parts.empty()) return out;

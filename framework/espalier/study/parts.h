@@ -15,8 +15,6 @@ struct Part {
   int64_t replicate = 0;     ///< from 0
 };
 
-/// The name of the training that makes the winner from all rows that are not test.
-inline constexpr const char* kRefit = "refit";
 /// The score that says how far the parts of a trial lie apart: the standard deviation of the objective over them.
 inline constexpr const char* kSpread = "spread";
 /// The score that says how sure the mean over replicates is: half the width of its 95 % confidence interval.
@@ -26,11 +24,6 @@ inline constexpr const char* kInterval = "interval";
 std::vector<Part> parts_of(const Pipeline& pipeline);
 /// The document of a part: the trial's with the fold's rows and the replicate's seeds.
 Json part_document(const Json& trial, const Part& part, const Pipeline& pipeline, const Preparation& data);
-
-/// The document of a refit: all rows that are not test, the weights after the last epoch, and the first part's seeds.
-Json refit_document(const Json& trial, const Preparation& data);
-/// How many epochs a refit takes: those after which the trial was best, a mean of its parts rounded; at least 1.
-int64_t refit_epochs(const TrialRecord& trial);
 
 /// Means of what all parts have, the spread of the objective, and their number as "parts".
 Metrics mean_scores(const std::vector<TrialRecord>& parts, const std::string& objective);

@@ -6,6 +6,7 @@
 #include "espalier/study/clock.h"
 #include "espalier/study/files.h"
 #include "espalier/study/parts.h"
+#include "espalier/study/refit.h"
 #include "espalier/study/winner.h"
 
 #include <fmt/format.h>
@@ -43,7 +44,7 @@ class Attempt {
     write_file(options_.folder / training_folder(lease_.trial, lease_.part) / "trial.json", document_.dump(1));
     try {
       const ChildEnd end = train(child_options(), train_job(), listener());
-      context_.save_spent();
+      save_spent();
       return record_end(end);
     } catch (const Fenced&) {
       context_.observer.on_note(fmt::format("trial {} is another worker's now, as nothing was heard of this one for long", lease_.trial));
@@ -75,9 +76,9 @@ class Attempt {
     const Search& search = pipeline_.search;
     ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = context_.interrupts,
                        .on_tick = [this] { keep_lease(); }};
-    if (search.limit_seconds > 0) child.limit_seconds = std::max(kLeast, search.limit_seconds - before_.seconds);
+    if (search.limit_seconds > 0 && order_.in_budget) child.limit_seconds = std::max(kLeast, search.limit_seconds - before_.seconds);
     child.limit_bytes = search.limit_bytes;
-    if (search.budget_seconds > 0 && order_.in_budget) child.stop_seconds = std::max(kLeast, search.budget_seconds - context_.spent());
+    if (search.budget_seconds > 0 && order_.in_budget) child.stop_seconds = std::max(kLeast, search.trial_seconds() - context_.spent());
     return child;
   }
 
@@ -103,7 +104,7 @@ class Attempt {
         done = static_cast<double>(epoch.epoch);
         held = store_.record_epoch(lease_, epoch);
         context_.observer.on_epoch(before_, epoch);
-        context_.save_spent();
+        save_spent();
       }
       if (message.contains("checkpoint")) {
         const std::string path = below_folder(message["checkpoint"].get<std::string>());
@@ -111,6 +112,11 @@ class Attempt {
       }
       if (!held) throw Fenced{};
     };
+  }
+
+  /// What is outside the budget is not counted: a study that is prolonged has all of it for trials.
+  void save_spent() const {
+    if (order_.in_budget) context_.save_spent();
   }
 
   /// The worker's heartbeat, whatever the trainer does: a trainer that hangs is ended for its silence.

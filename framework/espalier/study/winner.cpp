@@ -7,6 +7,7 @@
 #include "espalier/study/ensemble.h"
 #include "espalier/study/files.h"
 #include "espalier/study/parts.h"
+#include "espalier/study/refit.h"
 
 #include <fmt/format.h>
 

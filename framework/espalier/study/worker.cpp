@@ -1,6 +1,7 @@
 #include "espalier/study/worker.h"
 
 #include "espalier/error.h"
+#include "espalier/study/refit.h"
 #include "espalier/study/retention.h"
 
 #include <fmt/format.h>
@@ -118,7 +119,7 @@ Decided Worker::decide() {
 /// True once time or epochs are used up; trials are counted where one is added.
 bool Worker::is_spent() const {
   const Search& search = pipeline_.search;
-  if (search.budget_seconds > 0 && team_.spent() >= search.budget_seconds) return true;
+  if (search.budget_seconds > 0 && team_.spent() >= search.trial_seconds()) return true;
   return search.budget_epochs > 0 && log_.epochs() >= search.budget_epochs;
 }
 
@@ -204,14 +205,18 @@ double Worker::seconds_of(int64_t trial) const {
 }
 
 bool Worker::refit(const TrialRecord& best) {
-  if (!pipeline_.search.refit) return true;
-  const Json document = store_.document(best.number);
-  if (!store_.trial(best.number, kRefit)) store_.add_part(best.number, kRefit, refit_document(document, team_.deciding.data));
+  const Search& search = pipeline_.search;
+  if (!search.refit.is_wanted) return true;
+  if (!store_.trial(best.number, kRefit))
+    store_.add_part(best.number, kRefit, refit_document(team_.deciding, store_, best, search.budget_seconds - team_.spent()));
   const auto claimed = store_.claim_part(best.number, kRefit, owner_, team_.options.lease_seconds);
   if (!claimed) return true;
-  team_.observer.on_note(fmt::format("trial {} is the best: training it again on all rows but test, for {} epochs", best.number, refit_epochs(best)));
+  const Json document = store_.document(best.number, kRefit);
+  const Json until = document.value("until", Json());
+  team_.observer.on_note(fmt::format("trial {} is the best: training it again on all rows but test, for {:g} epochs", best.number,
+                                     (until.is_null() ? document.at("train").at("epochs").at("count") : until).get<double>()));
   team_.observer.on_part_start(store_.trial(best.number, kRefit).value());
-  if (!train_claimed(context_, *claimed, {.until = refit_epochs(best), .in_budget = false, .keeps_partial = false})) return false;
+  if (!train_claimed(context_, *claimed, {.until = until, .in_budget = false, .keeps_partial = false})) return false;
   const TrialRecord ended = store_.trial(best.number, kRefit).value();
   if (ended.state == TrialState::failed)
     team_.observer.on_note(fmt::format("training trial {} again failed ({}): {}", best.number, ended.cause, ended.message));

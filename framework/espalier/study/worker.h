@@ -34,7 +34,7 @@ class Worker {
 
   /// Works until the search is over or someone interrupts.
   StudyEnd work();
-  /// Trains the winner again on all rows that are not test, for as many epochs as it was best after. False: interrupted.
+  /// Trains the winner again on all rows that are not test. False: interrupted.
   bool refit(const TrialRecord& best);
 
  private:
