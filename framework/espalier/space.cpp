@@ -43,6 +43,12 @@ std::vector<Json> values(const Axis& axis) {
   return out;
 }
 
+Json nearest_value(const Axis& axis, double wish) {
+  const std::vector<Json> all = values(axis);
+  if (all.empty()) return number(axis, std::clamp(wish, axis.from, axis.to));
+  return *std::ranges::min_element(all, {}, [&](const Json& value) { return std::abs(value.get<double>() - wish); });
+}
+
 Json draw(const Axis& axis, Random& random) {
   if (!axis.choices.empty()) return axis.choices[static_cast<size_t>(random.below(std::ssize(axis.choices)))];
   if (is_grid(axis)) return number(axis, grid_point(axis, random.below(grid_size(axis))));

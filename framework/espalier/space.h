@@ -3,10 +3,12 @@
 #include "espalier/json.h"
 #include "espalier/random.h"
 
+#include <concepts>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace espalier {
@@ -43,6 +45,8 @@ using Settings = std::map<std::string, Json>;
 bool is_active(const Axis& axis, const Settings& settings);
 /// The values of an axis if it has finitely many (choices, steps, integers), ascending; else empty.
 std::vector<Json> values(const Axis& axis);
+/// The value of an axis of numbers that is nearest to a wish.
+Json nearest_value(const Axis& axis, double wish);
 /// A uniform draw, in the logarithm if the axis says so.
 Json draw(const Axis& axis, Random& random);
 /// Every axis at its first value.
@@ -68,6 +72,7 @@ struct Result {
   TrialState state = TrialState::queued;
   std::optional<double> objective = {};  ///< lower is better, whatever the metric; of a paused trial what it has reached
   double fidelity = 0.0;                 ///< epochs spent
+  double begun = 0.0;                    ///< epochs of the trial that it branched off from; 0: it began anew
   double cost = 0.0;                     ///< multiply-adds times samples
   std::vector<CurvePoint> curve = {};    ///< ascending in fidelity; epochs without a finite objective are absent
 };
@@ -77,8 +82,22 @@ using History = std::vector<Result>;
 /// trial that is shorter its end. Nothing while it has not got there.
 std::optional<double> objective_at(const Result& result, double fidelity);
 
-/// Says whether a proposal keeps the pipeline's constraints.
-using Feasible = std::function<bool(const Settings&)>;
+/// What a tuner may ask about settings before it proposes them.
+class Feasible {
+ public:
+  template <std::predicate<const Settings&> Holds>
+    requires(!std::same_as<Holds, Feasible>)
+  Feasible(Holds holds, std::function<double(const Settings&)> seconds = {}) : holds_(std::move(holds)), seconds_(std::move(seconds)) {}
+
+  /// Whether they keep the pipeline's constraints.
+  bool operator()(const Settings& settings) const { return holds_(settings); }
+  /// Seconds that a whole training is predicted to take, above 0; 1 where the study predicts nothing.
+  double seconds(const Settings& settings) const { return seconds_ ? seconds_(settings) : 1.0; }
+
+ private:
+  std::function<bool(const Settings&)> holds_;
+  std::function<double(const Settings&)> seconds_;
+};
 
 /// A tuner's answer: settings and why.
 struct Proposal {
@@ -86,10 +105,12 @@ struct Proposal {
   std::string reason;
 };
 
-/// A scheduler's answer: start a new trial, resume a paused one, wait for one that runs, or end the search.
+/// A scheduler's answer: start a new trial, resume a paused one, branch off one, wait for one that runs, or end the search. A
+/// branch is a new trial that goes on from where a paused one stands, which stays as it is.
 struct Step {
-  enum class Kind { start, resume, wait, finished } kind = Kind::start;
-  int64_t trial = -1;       ///< for resume
+  enum class Kind { start, resume, branch, wait, finished } kind = Kind::start;
+  int64_t trial = -1;       ///< for resume and branch
+  Settings settings = {};   ///< of a branch, where they differ from that trial's: numbers of `train`, taken to the nearest legal ones
   double until = 0.0;       ///< fidelity at which it pauses; 0 means that it is trained to its end
   std::string reason = {};  ///< for those who watch: "rung 2: third of 9"
 };

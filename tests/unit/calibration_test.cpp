@@ -60,6 +60,20 @@ TEST_CASE("networks are predicted from what the operations of one took") {
   }
 }
 
+TEST_CASE("an operation that occurs once is predicted by its products") {
+  const auto with_dense = [](int64_t filters) {
+    Network net;
+    const auto part = net.part("trunk");
+    const Value x = net.flatten(net.relu(net.conv(net.input("image", {3, 16, 16}, "uint8"), {.filters = filters})));
+    net.output({.head = "label", .target = "label", .layer = net.dense(x, 1000).layer, .loss = {{"name", "cross_entropy"}},
+                .metrics = {"accuracy"}, .decode = {{"kind", "class"}}});
+    return net;
+  };
+  const Json calibration = calibration_of(profile_of(with_dense(8)), with_dense(8));
+  const Predicted found = predict(calibration, with_dense(64), {{"batch", 10}, {"epochs", 1}}, 100, 0);
+  CHECK(found.latency == Approx(0.5 * forward_of(with_dense(64))).epsilon(0.1));
+}
+
 TEST_CASE("an operation that the calibrated network lacks takes what its operations take together") {
   const Json calibration = calibration_of(profile_of(network_of(8, 3)), network_of(8, 3));
   Network net;

@@ -233,6 +233,9 @@ TEST_CASE("what is predicted to take too long is not proposed; where nothing pre
   CHECK_FALSE(holds("latency < 1ms and parameters > 1", predict));
   CHECK(holds("time < 1ms", {}));
   CHECK_FALSE(needs_prediction(load(kGood)));
+  const Pipeline weighing = load(kGood, {"search.tuner={gp: {per_second: true}}"});
+  CHECK(needs_prediction(weighing));
+  CHECK(predicted_seconds(load(kGood, {"train.batch=32"}), first_settings(weighing.space), plugins(), predict) == 128.0);
 }
 
 TEST_CASE("a profile says where things lie, below the command line") {

@@ -38,7 +38,7 @@ std::vector<std::string> follow(const Space& space, History& history, int trials
   std::vector<std::string> reasons;
   for (int i = 0; i < trials; ++i) {
     Random random(derive_seed(seed, static_cast<uint64_t>(history.size())));
-    const auto proposal = propose_portfolio(space, history, random, feasible);
+    const auto proposal = propose_portfolio({}, space, history, random, feasible);
     if (!proposal) break;
     reasons.push_back(proposal->reason);
     history.push_back({.number = std::ssize(history), .settings = proposal->settings, .state = TrialState::complete,
@@ -95,8 +95,8 @@ TEST_CASE("many trials are proposed in bounded time by what does not grow with t
   for (int i = 0; i < 4; ++i) {
     Random draw(static_cast<uint64_t>(i));
     history.push_back({.number = std::ssize(history), .state = TrialState::complete, .objective = 1.0});
-    history.back().settings = propose_portfolio(space, history, draw, anything)->settings;
-    methods.insert(propose_portfolio(space, history, draw, anything)->reason.substr(0, 3));
+    history.back().settings = propose_portfolio({}, space, history, draw, anything)->settings;
+    methods.insert(propose_portfolio({}, space, history, draw, anything)->reason.substr(0, 3));
   }
   CHECK(methods == std::set<std::string>{"TPE", "tri"});
 }

@@ -19,6 +19,9 @@ namespace hyperband_library {
 namespace median_library {
 #include "../../plugins/schedulers/median/median.cpp"
 }
+namespace pbt_library {
+#include "../../plugins/schedulers/pbt/pbt.cpp"
+}
 namespace auto_library {
 #include "../../plugins/schedulers/auto/auto.cpp"
 }
@@ -35,6 +38,7 @@ const SchedulerType& scheduler(const std::string& name) {
     hyperband_library::fill(out);
     median_library::fill(out);
     auto_library::fill(out);
+    pbt_library::fill(out);
     return out;
   }();
   for (const SchedulerType& type : plugin.schedulers)
@@ -45,19 +49,25 @@ const SchedulerType& scheduler(const std::string& name) {
 /// Trials are as good as `quality` says by their number, lower is better, the same at every epoch.
 class Simulation {
  public:
-  Simulation(std::string name, double full, std::vector<double> quality)
-      : type_(scheduler(name)), full_(full), quality_(std::move(quality)) {}
+  Simulation(std::string name, double full, std::vector<double> quality, Json given = Json::object())
+      : type_(scheduler(name)), full_(full), quality_(std::move(quality)), given_(std::move(given)) {}
 
   /// The next step, carried out at once; false if it cannot be.
   bool step() {
     Random random(1);
-    Step next = type_.next(Json::object(), full_, history_, random);
+    Step next = type_.next(given_, full_, history_, random);
     steps.push_back(next);
     if (next.kind == Step::Kind::wait || next.kind == Step::Kind::finished) return false;
     if (next.kind == Step::Kind::start) {
       if (history_.size() == quality_.size()) return false;
       next.trial = std::ssize(history_);
       history_.push_back({.number = next.trial, .settings = {{"x", next.trial}}});
+    }
+    if (next.kind == Step::Kind::branch) {
+      const Result& from = history_.at(static_cast<size_t>(next.trial));
+      history_.push_back({.number = std::ssize(history_), .settings = from.settings, .fidelity = from.fidelity, .begun = from.fidelity});
+      quality_.push_back(quality_.at(static_cast<size_t>(next.trial)));
+      next.trial = history_.back().number;
     }
     Result& result = history_.at(static_cast<size_t>(next.trial));
     result.fidelity = next.until > 0.0 ? next.until : full_;
@@ -83,6 +93,7 @@ class Simulation {
   const SchedulerType& type_;
   double full_;
   std::vector<double> quality_;
+  Json given_;
   History history_;
 };
 
@@ -174,4 +185,38 @@ TEST_CASE("auto takes the first trial to its end before it compares") {
   simulation.run();
   CHECK(simulation.history()[0].fidelity == 27.0);
   for (int i = 0; i < 4; ++i) CHECK((simulation.steps[static_cast<size_t>(i)].kind == Step::Kind::start) == (i == 0));
+}
+
+TEST_CASE("of a population the worst give way to branches of the best, generation after generation") {
+  Simulation simulation("pbt", 6, {5, 1, 7, 3, 8, 2, 6, 4}, {{"population", 8}, {"every", 2.0}, {"replaced", 0.25}, {"factor", 1.5}});
+  simulation.run();
+  CHECK(simulation.steps.back().kind == Step::Kind::finished);
+  // Of eight two give way after two epochs and two after four.
+  CHECK(simulation.trials_by_epochs() == std::map<double, int>{{2, 2}, {4, 2}, {6, 8}});
+  CHECK(simulation.history()[2].fidelity == 2.0);
+  CHECK(simulation.history()[4].fidelity == 2.0);
+  std::map<double, int> branches;
+  for (const Step& step : simulation.steps)
+    if (step.kind == Step::Kind::branch) {
+      CHECK((simulation.history()[static_cast<size_t>(step.trial)].objective <= 2.0));
+      const double moved = step.settings.at("x").get<double>();
+      const auto before = simulation.history()[static_cast<size_t>(step.trial)].settings.at("x").get<double>();
+      CHECK((moved == Approx(before * 1.5) || moved == Approx(before / 1.5)));
+    }
+  for (const Result& result : simulation.history()) ++branches[result.begun];
+  CHECK(branches == std::map<double, int>{{0, 8}, {2, 2}, {4, 2}});
+}
+
+TEST_CASE("a generation waits for its last, and a failure thins it out") {
+  Simulation simulation("pbt", 4, rising(4), {{"population", 4}, {"every", 2.0}, {"replaced", 0.25}, {"factor", 1.5}});
+  for (int i = 0; i < 4; ++i) simulation.step();
+  Result& last = simulation.history()[3];
+  const Result ended = last;
+  last = {.number = 3, .settings = last.settings, .state = TrialState::running};
+  CHECK_FALSE(simulation.step());
+  CHECK(simulation.steps.back().kind == Step::Kind::wait);
+  last = ended;
+  last.state = TrialState::failed;
+  simulation.run();
+  CHECK(simulation.trials_by_epochs() == std::map<double, int>{{2, 2}, {4, 3}});  // one failed, one of three gave way to a branch
 }

@@ -13,11 +13,14 @@
 #include <atomic>
 #include <vector>
 
-// A scheduler that pauses trials, as it is shipped.
+// Schedulers that pause trials and branch off them, as they are shipped.
 #undef ESPALIER_PLUGIN
 #define ESPALIER_PLUGIN(plugin) inline void fill(espalier::Plugin& plugin)
 namespace asha_library {
 #include "../../plugins/schedulers/asha/asha.cpp"
+}
+namespace pbt_library {
+#include "../../plugins/schedulers/pbt/pbt.cpp"
 }
 
 // Preparing data, registry and pipeline are other modules, tested on their own. Definitions of a program come before those
@@ -29,6 +32,7 @@ struct Registry::State {
   TunerType tuner;
   SchedulerType scheduler;
   Plugin asha;
+  Plugin pbt;
 };
 Registry::Registry() : state_(std::make_unique<State>()) {}
 Registry::Registry(Registry&&) noexcept = default;
@@ -44,11 +48,13 @@ Registry Registry::scan(const std::vector<std::filesystem::path>&) {
   };
   registry.state_->scheduler.next = [](const Json&, double, const History&, Random&) { return Step{}; };
   asha_library::fill(registry.state_->asha);
+  pbt_library::fill(registry.state_->pbt);
   return registry;
 }
 const std::vector<Provided>& Registry::provided() const { return state_->provided; }
 const TunerType& Registry::tuner(const std::string&) const { return state_->tuner; }
 const SchedulerType& Registry::scheduler(const std::string& name) const {
+  if (name == "pbt") return state_->pbt.schedulers.at(0);
   return name == "asha" ? state_->asha.schedulers.at(0) : state_->scheduler;
 }
 const ReaderType& Registry::reader(const std::string& name) const { fail("E1000", name); }
@@ -72,6 +78,7 @@ std::filesystem::path fold_splits(const DataRequest&, const Preparation&, int64_
   return "fold" + std::to_string(fold) + "of" + std::to_string(folds);
 }
 std::filesystem::path whole_splits(const Preparation&) { return "whole"; }
+double predicted_seconds(const Pipeline&, const Settings&, const Registry&, const Predict&) { return 1.0; }
 bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry&, const Predict&) {
   return pipeline.search.constraints.empty() || settings.at("x").get<double>() < 4;
 }

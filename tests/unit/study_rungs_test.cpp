@@ -165,3 +165,41 @@ TEST_CASE("folds pause and go on together with their trial") {
     CHECK(trial.seconds == Approx(parts[0].seconds + parts[1].seconds));
   }
 }
+
+TEST_CASE("branches go on from the checkpoint of another trial with settings of their own, and survive interruptions") {
+  const TemporaryFolder folder;
+  Pipeline pipeline = pipeline_with(4);
+  pipeline.resolved["train"]["epochs"] = 3;
+  pipeline.space.axes.push_back({.name = "train.rate", .from = 0.1, .to = 1.0, .log = true, .first = 0.5});
+  pipeline.search.scheduler = "pbt";
+  pipeline.search.scheduler_settings = {{"population", 4}, {"every", 1.0}, {"replaced", 0.25}, {"factor", 1.2}};
+  Watcher watcher;
+  const StudyResult result = run(pipeline, folder.path() / "whole", watcher);
+  CHECK(result.failed == 0);
+  const auto store = open_store(folder.path() / "whole");
+  const auto trials = store->trials();
+  REQUIRE(trials.size() == 6);  // one branch after the first epoch, one after the second
+  int64_t branches = 0;
+  const std::vector<Decision> decisions = store->decisions();
+  for (const TrialRecord& trial : trials) {
+    const Decision first = *std::ranges::find(decisions, trial.number, &Decision::trial);
+    CHECK(std::ssize(store->epochs(trial.number)) == static_cast<int64_t>(trial.epochs - first.begun));
+    if (first.begun == 0.0) continue;
+    ++branches;
+    REQUIRE_THAT(trial.reason, Catch::StartsWith("goes on from trial "));
+    const TrialRecord& from = trials.at(std::stoul(trial.reason.substr(std::string("goes on from trial ").size())));
+    CHECK(trial.settings.at("x") == from.settings.at("x"));
+    const double factor = trial.settings.at("train.rate").get<double>() / from.settings.at("train.rate").get<double>();
+    CHECK((factor == Approx(1.2) || factor == Approx(1.0 / 1.2) || trial.settings.at("train.rate") == 1.0 || trial.settings.at("train.rate") == 0.1));
+    CHECK(trial.reason.find("train.rate") != std::string::npos);
+  }
+  CHECK(branches == 2);
+  for (const int64_t epoch : {3, 5, 8}) {
+    const auto cut = folder.path() / ("cut" + std::to_string(epoch));
+    Watcher stopper;
+    stopper.interrupt_at_epoch = epoch;
+    CHECK(run(pipeline, cut, stopper).end == StudyEnd::interrupted);
+    CHECK(run(pipeline, cut, watcher).end == StudyEnd::finished);
+    CHECK(outcome(cut).dump() == outcome(folder.path() / "whole").dump());
+  }
+}

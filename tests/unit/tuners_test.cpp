@@ -4,6 +4,7 @@
 #include "espalier/tuner.h"
 
 // What the sources below include must be read outside of their namespaces.
+#include "../../plugins/tuners/models/gp.h"
 #include "../../plugins/tuners/models/evolution.h"
 #include "../../plugins/tuners/models/local_search.h"
 #include "../../plugins/tuners/models/quasi_random.h"

@@ -12,6 +12,8 @@ namespace espalier {
 /// Names that nothing of yours may bear (section 1), and what a name looks like.
 bool is_reserved(const std::string& name);
 bool is_name(const std::string& text);
+/// True for keys such as `x-author`, which a pipeline holds for its readers.
+bool is_note(const std::string& key);
 
 /// What a choice was set to: one name, or several to search among; `freed` for `{tune: all}`, `same` for a tie.
 struct Selection {

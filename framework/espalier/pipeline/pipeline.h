@@ -122,8 +122,10 @@ struct Predicted {
 };
 using Predict = std::function<Predicted(const Network& network, const Json& train)>;
 
-/// Whether a constraint or an objective of the pipeline is `latency` or `time`.
+/// Whether a constraint or an objective of the pipeline is `latency` or `time`, or its tuner weighs gains by seconds.
 bool needs_prediction(const Pipeline& pipeline);
+/// Seconds that the whole training of these settings is predicted to take. Throws as `build_network`.
+double predicted_seconds(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Predict& predict);
 
 /// True if no constraint of the pipeline is false for these settings (settings, parameters, macs, memory; latency and time
 /// where something predicts them), and training keeps within limits.memory as far as the network tells.

@@ -52,6 +52,9 @@ Json aims(const Search& search) {
   return out;
 }
 
+/// True if the tuner asks what trials will take.
+bool weighs_seconds(const Search& search) { return search.tuner_settings.value("per_second", false); }
+
 /// A setting's value under these settings, or null: what constraints see.
 Json value_of(const Pipeline& pipeline, const Settings& settings, const std::string& name) {
   if (const auto found = settings.find(name); found != settings.end()) return found->second;
@@ -136,10 +139,14 @@ bool needs_prediction(const Pipeline& pipeline) {
     const Measure* measure = find_measure(name);
     return measure != nullptr && measure->predicted != nullptr;
   };
-  return std::ranges::any_of(pipeline.search.objectives, is_predicted, &Objective::metric) ||
+  return weighs_seconds(pipeline.search) || std::ranges::any_of(pipeline.search.objectives, is_predicted, &Objective::metric) ||
          std::ranges::any_of(pipeline.search.constraints, [&](const std::string& text) {
            return std::ranges::any_of(names(parse_expression(text)), is_predicted);
          });
+}
+
+double predicted_seconds(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Predict& predict) {
+  return predict(build_network(pipeline, settings, registry), trainer_settings(train_settings(pipeline, settings))).time;
 }
 
 bool is_feasible(const Pipeline& pipeline, const Settings& settings, const Registry& registry, const Predict& predict) {

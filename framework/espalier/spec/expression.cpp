@@ -1,257 +1,12 @@
 #include "espalier/spec/expression.h"
 
-#include "espalier/spec/units.h"
+#include "espalier/spec/expression_term.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace espalier {
 
-enum class Op { literal, name, missing, negate, add, subtract, multiply, divide, less, at_most, more, at_least, equal,
-                unequal, in, logical_and, logical_or, logical_not };
-
-/// Units keep a literal from being compared with one of another kind.
-enum class Kind { plain, time, size };
-
-struct Term {
-  Op op = Op::literal;
-  std::vector<std::shared_ptr<const Term>> parts = {};
-  std::string name = {};
-  Json value = {};
-  Kind kind = Kind::plain;
-  size_t at = 0;   ///< of its first sign in the text; of what joins two terms, its own
-};
-
 namespace {
-
-using Node = std::shared_ptr<const Term>;
-
-struct Token {
-  enum class Is { number, text, name, sign, end } is = Is::end;
-  std::string text;
-  size_t at = 0;
-  Json value = {};
-  Kind kind = Kind::plain;
-};
-
-[[noreturn]] void refuse(const std::string& message, size_t at, const std::string& text, const std::string& code = "E0701") {
-  throw Error(Problem{.code = code, .message = message,
-                      .where = {.file = "", .line = 0, .column = static_cast<int>(at) + 1, .length = 1, .text = text}});
-}
-
-bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/// Cuts the text into tokens.
-class Lexer {
- public:
-  explicit Lexer(const std::string& text) : text_(text) {}
-
-  std::vector<Token> run() {
-    std::vector<Token> out;
-    for (;;) {
-      while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
-      if (at_ >= text_.size()) break;
-      out.push_back(next());
-    }
-    out.push_back({Token::Is::end, "the end", text_.size()});
-    return out;
-  }
-
- private:
-  Token next() {
-    const char c = text_[at_];
-    if (is_digit(c)) return number();
-    if (is_letter(c)) return name();
-    if (c == '"' || c == '\'') return quoted(c);
-    const size_t start = at_;
-    for (const char* sign : {"<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ","}) {
-      if (text_.compare(at_, std::char_traits<char>::length(sign), sign) != 0) continue;
-      at_ += std::char_traits<char>::length(sign);
-      return {Token::Is::sign, sign, start};
-    }
-    refuse("expression '" + text_ + "' has an unexpected '" + std::string(1, c) + "'" +
-               (c == '=' ? "; write '==' to compare" : ""), at_, text_);
-  }
-
-  Token number() {
-    const size_t start = at_;
-    while (at_ < text_.size() && (is_digit(text_[at_]) || text_[at_] == '.')) ++at_;
-    // An exponent is told from a unit by the digits after it.
-    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
-      size_t i = at_ + 1;
-      if (i < text_.size() && (text_[i] == '-' || text_[i] == '+')) ++i;
-      if (i < text_.size() && is_digit(text_[i])) {
-        while (i < text_.size() && is_digit(text_[i])) ++i;
-        at_ = i;
-      }
-    }
-    const std::optional<double> value = read_number(text_.substr(start, at_ - start));
-    const size_t unit_start = at_;
-    while (at_ < text_.size() && is_letter(text_[at_])) ++at_;
-    const std::string unit = text_.substr(unit_start, at_ - unit_start);
-    const std::string word = text_.substr(start, at_ - start);
-    if (!value) refuse("'" + word + "' is not a number", start, text_);
-    if (unit.empty()) return {Token::Is::number, word, start, Json(*value)};
-    if (const auto factor = time_unit(unit)) return {Token::Is::number, word, start, Json(*value * *factor), Kind::time};
-    if (const auto factor = size_unit(unit)) return {Token::Is::number, word, start, Json(*value * *factor), Kind::size};
-    refuse("'" + unit + "' is no unit; units: ms, s, m, h, d, B, kB, MB, GB, TB, KiB, MiB, GiB, TiB", unit_start, text_);
-  }
-
-  Token name() {
-    const size_t start = at_;
-    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]) || text_[at_] == '.')) ++at_;
-    return {Token::Is::name, text_.substr(start, at_ - start), start};
-  }
-
-  Token quoted(char quote) {
-    const size_t start = at_++;
-    const size_t end = text_.find(quote, at_);
-    if (end == std::string::npos) refuse("the quote that opens here is never closed", start, text_);
-    const std::string word = text_.substr(at_, end - at_);
-    at_ = end + 1;
-    return {Token::Is::text, word, start, Json(word)};
-  }
-
-  const std::string& text_;
-  size_t at_ = 0;
-};
-
-/// Recursive descent over the grammar, one function a rule.
-class ExpressionParser {
- public:
-  explicit ExpressionParser(const std::string& text) : text_(text), tokens_(Lexer(text).run()) {}
-
-  Node run() {
-    if (peek().is == Token::Is::end) refuse("an expression is expected, such as 'age >= 18'", 0, text_);
-    Node root = either();
-    if (peek().is != Token::Is::end) unexpected("'and', 'or' or the end");
-    return root;
-  }
-
- private:
-  static constexpr int kDeepest = 64;
-
-  const Token& peek() const { return tokens_[at_]; }
-  bool is_word(const std::string& word) const { return peek().is == Token::Is::name && peek().text == word; }
-  bool is_sign(const std::string& sign) const { return peek().is == Token::Is::sign && peek().text == sign; }
-  bool take_word(const std::string& word) { return is_word(word) && (++at_, true); }
-  bool take_sign(const std::string& sign) { return is_sign(sign) && (++at_, true); }
-  [[noreturn]] void unexpected(const std::string& wanted) const {
-    refuse("in '" + text_ + "' " + wanted + " is expected, not '" + peek().text + "'", peek().at, text_);
-  }
-  void close(const std::string& sign) {
-    if (!take_sign(sign)) unexpected("'" + sign + "'");
-  }
-  static Node make(Op op, std::vector<Node> parts, size_t at) {
-    return std::make_shared<Term>(Term{.op = op, .parts = std::move(parts), .at = at});
-  }
-
-  Node either() {
-    if (++depth_ > kDeepest) refuse("the expression is nested too deeply", peek().at, text_);
-    Node left = both();
-    for (size_t at = peek().at; take_word("or"); at = peek().at) left = make(Op::logical_or, {left, both()}, at);
-    --depth_;
-    return left;
-  }
-  Node both() {
-    Node left = negated();
-    for (size_t at = peek().at; take_word("and"); at = peek().at) left = make(Op::logical_and, {left, negated()}, at);
-    return left;
-  }
-  Node negated() {
-    const size_t at = peek().at;
-    bool flip = false;
-    while (take_word("not")) flip = !flip;
-    Node inner = test();
-    return flip ? make(Op::logical_not, {inner}, at) : inner;
-  }
-
-  static const std::vector<std::pair<std::string, Op>>& comparisons() {
-    static const std::vector<std::pair<std::string, Op>> kAll = {{"<", Op::less},      {"<=", Op::at_most}, {">", Op::more},
-                                                                 {">=", Op::at_least}, {"==", Op::equal},   {"!=", Op::unequal}};
-    return kAll;
-  }
-
-  Node test() {
-    Node left = sum();
-    const size_t at = peek().at;
-    for (const auto& [sign, op] : comparisons()) {
-      if (!take_sign(sign)) continue;
-      const size_t right_at = peek().at;
-      Node right = sum();
-      if (left->op == Op::literal && right->op == Op::literal && left->kind != right->kind) mixed(right_at);
-      for (const auto& [next, ignored] : comparisons())
-        if (is_sign(next)) refuse("comparisons cannot be chained; join two with 'and'", peek().at, text_);
-      return make(op, {left, right}, at);
-    }
-    if (!take_word("in")) return left;
-    if (!take_sign("[")) unexpected("'['");
-    std::vector<Node> parts = {left};
-    do parts.push_back(factor());
-    while (take_sign(","));
-    close("]");
-    return make(Op::in, std::move(parts), at);
-  }
-  [[noreturn]] void mixed(size_t at) const { refuse("'" + text_ + "' compares values of different kinds", at, text_); }
-
-  Node sum() {
-    Node left = product();
-    for (;;) {
-      const size_t at = peek().at;
-      if (take_sign("+")) left = make(Op::add, {left, product()}, at);
-      else if (take_sign("-")) left = make(Op::subtract, {left, product()}, at);
-      else return left;
-    }
-  }
-  Node product() {
-    Node left = factor();
-    for (;;) {
-      const size_t at = peek().at;
-      if (take_sign("*")) left = make(Op::multiply, {left, factor()}, at);
-      else if (take_sign("/")) left = make(Op::divide, {left, factor()}, at);
-      else return left;
-    }
-  }
-  Node factor() {
-    const size_t at = peek().at;
-    bool flip = false;
-    while (take_sign("-")) flip = !flip;
-    Node inner = atom();
-    return flip ? make(Op::negate, {inner}, at) : inner;
-  }
-
-  Node atom() {
-    const Token token = peek();
-    if (token.is == Token::Is::number || token.is == Token::Is::text) {
-      ++at_;
-      return std::make_shared<Term>(Term{.op = Op::literal, .value = token.value, .kind = token.kind, .at = token.at});
-    }
-    if (take_sign("(")) {
-      Node inner = either();
-      close(")");
-      return inner;
-    }
-    if (token.is != Token::Is::name || token.text == "and" || token.text == "or" || token.text == "in" || token.text == "not")
-      unexpected("a number, a text or a name");
-    ++at_;
-    if (token.text == "true" || token.text == "false")
-      return std::make_shared<Term>(Term{.op = Op::literal, .value = Json(token.text == "true"), .at = token.at});
-    if (!is_sign("(")) return std::make_shared<Term>(Term{.op = Op::name, .name = token.text, .at = token.at});
-    if (token.text != "missing") refuse("'" + token.text + "' is no function; there is only missing(NAME)", token.at, text_);
-    ++at_;
-    const Token name = peek();
-    if (name.is != Token::Is::name) unexpected("a name");
-    ++at_;
-    close(")");
-    return std::make_shared<Term>(Term{.op = Op::missing, .name = name.text, .at = name.at});
-  }
-
-  const std::string& text_;
-  std::vector<Token> tokens_;
-  size_t at_ = 0;
-  int depth_ = 0;
-};
 
 /// Values do not fit; the term that they were computed for says where.
 struct Misfit {
@@ -286,7 +41,7 @@ class Evaluator {
     try {
       return truth(run(term));
     } catch (const Misfit& found) {
-      refuse(found.message, term.at, text_, "E0702");
+      refuse_expression(found.message, term.at, text_, "E0702");
     }
   }
 
@@ -295,7 +50,7 @@ class Evaluator {
     try {
       return compute(term);
     } catch (const Misfit& found) {
-      refuse(found.message, term.at, text_, "E0702");
+      refuse_expression(found.message, term.at, text_, "E0702");
     }
   }
 
@@ -384,7 +139,7 @@ class Evaluator {
 size_t find_place(const Term& term, const std::string& name) {
   if ((term.op == Op::name || term.op == Op::missing) && term.name == name) return term.at;
   size_t first = std::string::npos;
-  for (const Node& part : term.parts) first = std::min(first, find_place(*part, name));
+  for (const std::shared_ptr<const Term>& part : term.parts) first = std::min(first, find_place(*part, name));
   return first;
 }
 
@@ -399,8 +154,6 @@ void collect(const Term& term, bool bare, bool only_bare, std::vector<std::strin
 }
 
 }  // namespace
-
-Expression parse_expression(const std::string& text) { return {text, ExpressionParser(text).run()}; }
 
 std::optional<bool> holds(const Expression& expression, const Lookup& value) {
   return Evaluator(value, expression.text).truth_of(*expression.root);

@@ -1,4 +1,4 @@
-#include "espalier/spec/tree.h"
+#include "espalier/spec/problems.h"
 
 #include <algorithm>
 #include <tuple>

@@ -63,6 +63,8 @@ class Statement {
     return *this;
   }
   bool step() { return cursor_->step(); }
+  /// Lets go of rows that are left: one that changes any holds its transaction open.
+  void end() { cursor_.reset(); }
   int64_t integer(int column) const { return cursor_->integer(column); }
   double number(int column) const { return cursor_->number(column); }
   std::string text(int column) const { return cursor_->text(column); }

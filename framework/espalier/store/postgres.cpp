@@ -61,11 +61,10 @@ class PostgresDatabase final : public Database {
     run(fmt::format("begin; set local synchronous_commit = off; select pg_advisory_xact_lock(hashtext('{}'))", schema_));
   }
   void commit() const override {
-    // Neither is repeated on another connection: what this one has lost must not be said to be kept.
-    try_once("commit", {});
-    // The writer's turn is over before its flush, so that one flush serves all who wait for theirs: this message, which nobody
-    // reads, is a transaction of its own and returns when the log is on the disk up to it.
-    try_once("select pg_logical_emit_message(true, 'espalier', '')", {});
+    // The writer's turn is over before its flush, so that one flush serves all who wait for theirs: the message, which nobody
+    // reads, is a transaction of its own and returns when the log is on the disk up to it. Not repeated on another connection:
+    // what this one has lost must not be said to be kept.
+    try_once("commit; select pg_logical_emit_message(true, 'espalier', '')", {});
   }
   int64_t format() const override {
     const PgResult found = execute(fmt::format("select obj_description(to_regnamespace('\"{}\"'), 'pg_namespace')", schema_), {});

@@ -3,7 +3,7 @@
 namespace espalier {
 
 /// Raised when the tables change; a store of another format is refused.
-inline constexpr int kStoreFormat = 4;
+inline constexpr int kStoreFormat = 5;
 
 /// The tables of a study, in words that SQLite and PostgreSQL both know. `token` is the fencing token: one more at each
 /// claim, never down. `held_until` counts seconds on the clock named by `clock`, which no change of the wall clock touches.
@@ -46,6 +46,7 @@ create table decision (
   trial bigint not null,
   until double precision not null,
   reason text not null,
+  begun double precision not null default 0,
   seen bigint not null,
   ended bigint unique,
   state text not null default 'queued',

@@ -3,6 +3,7 @@
 #include "espalier/error.h"
 #include "espalier/store/best.h"
 #include "espalier/store/database.h"
+#include "espalier/store/rows.h"
 #include "espalier/store/schema.h"
 
 #include <fmt/format.h>
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <ctime>
 
 namespace espalier {
@@ -25,76 +25,6 @@ std::string utc_now() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
-}
-
-/// Numbers that are not finite have no place in JSON: they are left out.
-std::string dump(const Metrics& metrics) {
-  Json json = Json::object();
-  for (const auto& [name, value] : metrics)
-    if (std::isfinite(value)) json[name] = value;
-  return json.dump();
-}
-
-Metrics read_metrics(const std::string& text) {
-  Metrics metrics;
-  const Json json = Json::parse(text);
-  for (const auto& [name, value] : json.items())
-    if (value.is_number()) metrics[name] = value.get<double>();
-  return metrics;
-}
-
-TrialState read_state(const std::string& word) {
-  for (const TrialState state : {TrialState::queued, TrialState::running, TrialState::paused, TrialState::complete,
-                                 TrialState::pruned, TrialState::failed, TrialState::preempted})
-    if (to_string(state) == word) return state;
-  fail("E3014", fmt::format("a trial has the unknown state '{}'", word));
-}
-
-/// Those of a trial that consists of parts are the sum of theirs.
-constexpr const char* kEpochs =
-    "case when part = '' then coalesce((select sum(p.epochs) from trial p where p.number = trial.number and p.part <> '' and "
-    "p.part <> 'refit'), epochs) else epochs end";
-
-const std::string& columns() {
-  static const std::string kText = fmt::format(
-      "select number, settings, reason, state, cause, message, scores, objective, {}, seconds, checkpoint, started, ended, "
-      "(select count(*) from attempt where attempt.trial = trial.number and attempt.part = trial.part), part, decision, until, "
-      "(select d.reason from decision d where d.number = trial.decision) from trial ", kEpochs);
-  return kText;
-}
-
-TrialRecord read_trial(const Statement& row) {
-  TrialRecord record{.number = row.integer(0), .settings = {}, .reason = row.text(2)};
-  const Json settings = Json::parse(row.text(1));
-  for (const auto& [name, value] : settings.items()) record.settings[name] = value;
-  record.state = read_state(row.text(3));
-  record.cause = row.text(4);
-  record.message = row.text(5);
-  record.scores = read_metrics(row.text(6));
-  if (!row.is_null(7)) record.objective = row.number(7);
-  record.epochs = row.number(8);
-  record.seconds = row.number(9);
-  record.checkpoint = row.text(10);
-  record.started = row.text(11);
-  record.ended = row.text(12);
-  record.attempts = row.integer(13);
-  record.part = row.text(14);
-  record.decision = row.integer(15);
-  record.until = row.number(16);
-  record.decided = row.text(17);
-  return record;
-}
-
-Decision read_decision(const Statement& row) {
-  Decision out{.number = row.integer(0), .trial = row.integer(1), .until = row.number(2), .reason = row.text(3), .seen = row.integer(4)};
-  if (row.is_null(5)) return out;
-  out.ended = row.integer(5);
-  out.state = read_state(row.text(6));
-  out.epochs = row.number(7);
-  out.cost = row.number(8);
-  if (!row.is_null(9)) out.objective = row.number(9);
-  out.scores = read_metrics(row.text(10));
-  return out;
 }
 
 /// The fact that every commit of a study is flushed to the disk.
@@ -145,8 +75,7 @@ class SqlStore final : public Store {
 
   std::vector<Decision> decisions(int64_t number, int64_t ended) const override {
     std::vector<Decision> out;
-    Statement row(db_, "select number, trial, until, reason, seen, ended, state, epochs, cost, objective, scores from decision "
-                       "where number >= ? or ended >= ? order by number");
+    Statement row(db_, decision_columns() + "where number >= ? or ended >= ? order by number");
     row.bind(number).bind(ended);
     while (row.step()) out.push_back(read_decision(row));
     return out;
@@ -162,18 +91,16 @@ class SqlStore final : public Store {
   std::optional<Lease> claim(const std::string& owner, double seconds) override {
     Transaction transaction(db_);
     // In the words of the index, which holds few rows however many trials there are.
-    Statement row(db_, "select number, token + 1 from trial where state in ('queued', 'running') and part = '' and " + free_in("'queued'") +
-                           " order by decision limit 1");
-    if (!row.bind(db_.clock()).step()) return std::nullopt;
-    return take({.trial = row.integer(0), .token = row.integer(1)}, owner, seconds, transaction);
+    Statement update = taking("part = '' and number = (select number from trial where state in ('queued', 'running') and part = '' and " +
+                                  free_in("'queued'") + " order by decision limit 1)", owner, seconds);
+    return take(update.bind(db_.clock()), owner, transaction);
   }
 
   std::optional<Lease> claim_part(int64_t trial, const std::string& part, const std::string& owner, double seconds) override {
     Transaction transaction(db_);
     // Who holds the trial holds its parts; one that is paused goes on with its trial.
-    Statement row(db_, "select number, token + 1 from trial where " + free_in("'queued', 'paused'") + " and number = ? and part = ?");
-    if (!row.bind(db_.clock()).bind(trial).bind(part).step()) return std::nullopt;
-    return take({.trial = trial, .token = row.integer(1), .part = part}, owner, seconds, transaction);
+    Statement update = taking(free_in("'queued', 'paused'") + " and number = ? and part = ?", owner, seconds);
+    return take(update.bind(db_.clock()).bind(trial).bind(part), owner, transaction);
   }
 
   bool renew(const Lease& lease, double seconds) override {
@@ -195,7 +122,7 @@ class SqlStore final : public Store {
     if (db_.changes() == 0) return false;
     Statement(db_, "insert into epoch values (?, ?, ?, ?, ?) on conflict (trial, part, epoch) do update set token = excluded.token, "
                    "metrics = excluded.metrics")
-        .bind(lease.trial).bind(lease.part).bind(epoch.epoch).bind(lease.token).bind(dump(epoch.metrics)).step();
+        .bind(lease.trial).bind(lease.part).bind(epoch.epoch).bind(lease.token).bind(to_column(epoch.metrics)).step();
     transaction.commit();
     return true;
   }
@@ -220,7 +147,7 @@ class SqlStore final : public Store {
 
   std::vector<TrialRecord> trials(int64_t from) const override {
     std::vector<TrialRecord> out;
-    Statement row(db_, columns() + "where part = '' and number >= ? order by number");
+    Statement row(db_, trial_columns() + "where part = '' and number >= ? order by number");
     for (row.bind(from); row.step();) out.push_back(read_trial(row));
     const Json objective = info("objective").value_or(Json());
     for (TrialRecord& trial : out) set_tie_breaks(trial, objective);
@@ -229,13 +156,13 @@ class SqlStore final : public Store {
 
   std::vector<TrialRecord> parts(int64_t number) const override {
     std::vector<TrialRecord> out;
-    Statement row(db_, columns() + "where number = ? and part <> '' order by part_order");
+    Statement row(db_, trial_columns() + "where number = ? and part <> '' order by part_order");
     for (row.bind(number); row.step();) out.push_back(read_trial(row));
     return out;
   }
 
   std::optional<TrialRecord> trial(int64_t number, const std::string& part) const override {
-    Statement row(db_, columns() + "where number = ? and part = ?");
+    Statement row(db_, trial_columns() + "where number = ? and part = ?");
     if (!row.bind(number).bind(part).step()) return std::nullopt;
     TrialRecord out = read_trial(row);
     if (part.empty()) set_tie_breaks(out, info("objective").value_or(Json()));
@@ -304,26 +231,33 @@ class SqlStore final : public Store {
   std::optional<int64_t> append(const Decision& decision, const NewTrial* trial) {
     const int64_t number = trial != nullptr ? first_of("select coalesce(max(number) + 1, 0) from trial") : decision.trial;
     if (trial != nullptr) {
-      Statement(db_, "insert into trial (number, settings, reason, document, decision, until) values (?, ?, ?, ?, ?, ?)")
+      Statement(db_, "insert into trial (number, settings, reason, document, decision, until, checkpoint, saved_epochs, epochs) values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
           .bind(number).bind(Json(trial->settings).dump()).bind(trial->reason).bind(trial->document.dump())
-          .bind(decision.number).bind(decision.until).step();
+          .bind(decision.number).bind(decision.until).bind(trial->checkpoint).bind(trial->epochs).bind(trial->epochs).step();
     } else {
       Statement(db_, "update trial set state = 'queued', decision = ?, until = ?, ended = '' where number = ? and part = '' and state = 'paused'")
           .bind(decision.number).bind(decision.until).bind(number).step();
       if (db_.changes() != 1) return std::nullopt;
     }
-    Statement(db_, "insert into decision (number, trial, until, reason, seen) values (?, ?, ?, ?, ?)")
-        .bind(decision.number).bind(number).bind(decision.until).bind(decision.reason).bind(decision.seen).step();
+    Statement(db_, "insert into decision (number, trial, until, reason, begun, seen) values (?, ?, ?, ?, ?, ?)")
+        .bind(decision.number).bind(number).bind(decision.until).bind(decision.reason).bind(decision.begun).bind(decision.seen).step();
     return number;
   }
 
-  /// Makes the lease of a row that is free, within the caller's transaction.
-  Lease take(const Lease& lease, const std::string& owner, double seconds, Transaction& transaction) {
-    const std::string time = utc_now();
+  /// Makes a row that `which` names a lease of the owner's; what `which` asks for is still to be bound.
+  Statement taking(const std::string& which, const std::string& owner, double seconds) const {
+    Statement update(db_, fmt::format("update trial set state = 'running', token = token + 1, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
+                                      "started = case when started = '' then ? else started end where {} returning number, token, part", db_.now(), which));
+    update.bind(owner).bind(db_.clock()).bind(seconds).bind(utc_now());
+    return update;
+  }
+
+  /// Carries out such an update, within the caller's transaction. Nothing: no row is free.
+  std::optional<Lease> take(Statement& update, const std::string& owner, Transaction& transaction) {
     // First of all, as it is what stops the one before: a checkpoint that he records until then counts.
-    Statement(db_, fmt::format("update trial set state = 'running', token = ?, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
-                               "started = case when started = '' then ? else started end where number = ? and part = ?", db_.now()))
-        .bind(lease.token).bind(owner).bind(db_.clock()).bind(seconds).bind(time).bind(lease.trial).bind(lease.part).step();
+    if (!update.step()) return std::nullopt;
+    const Lease lease{.trial = update.integer(0), .token = update.integer(1), .part = update.text(2)};
+    update.end();
     if (lease.token > 1) {
       close_attempt({lease.trial, lease.token - 1, lease.part}, "lost");
       // What was learnt after the last checkpoint is learnt again, so it is forgotten here.
@@ -331,7 +265,7 @@ class SqlStore final : public Store {
           .bind(lease.trial).bind(lease.part).bind(lease.trial).bind(lease.part).step();
     }
     Statement(db_, "insert into attempt (trial, part, token, owner, started) values (?, ?, ?, ?, ?)")
-        .bind(lease.trial).bind(lease.part).bind(lease.token).bind(owner).bind(time).step();
+        .bind(lease.trial).bind(lease.part).bind(lease.token).bind(owner).bind(utc_now()).step();
     transaction.commit();
     return lease;
   }
@@ -352,7 +286,7 @@ class SqlStore final : public Store {
     Statement update(db_, fmt::format("update trial set state = ?, owner = '', held_until = null, seconds = seconds + ?, ended = ?{} {}", more, kHeld));
     update.bind(to_string(state)).bind(ending.seconds).bind(ends ? utc_now() : "");
     if (state == TrialState::failed) update.bind(ending.cause).bind(ending.message);
-    else if (ends) update.bind(dump(ending.scores)).bind(ending.objective);
+    else if (ends) update.bind(to_column(ending.scores)).bind(ending.objective);
     update.bind(lease.trial).bind(lease.part).bind(lease.token).step();
     if (db_.changes() == 0) return false;
     close_attempt(lease, ends ? to_string(state) : "released");
@@ -364,13 +298,11 @@ class SqlStore final : public Store {
   /// Closes the decision that a trial was carried out under.
   void end_decision(int64_t trial, TrialState state, const Ending& ending) {
     const auto macs = ending.scores.find("macs");
-    Statement row(db_, fmt::format("select decision, {} from trial where number = ? and part = ''", kEpochs));
-    row.bind(trial).step();
-    const double epochs = row.number(1);
-    Statement(db_, "update decision set ended = (select coalesce(max(ended) + 1, 0) from decision), state = ?, epochs = ?, cost = ?, objective = ?, "
-                   "scores = ? where number = ? and ended is null")
-        .bind(to_string(state)).bind(epochs).bind(macs == ending.scores.end() ? 0.0 : macs->second * epochs).bind(ending.objective)
-        .bind(dump(ending.scores)).bind(row.integer(0)).step();
+    const std::string epochs = fmt::format("(select {} from trial where number = ? and part = '')", kTrialEpochs);
+    Statement(db_, fmt::format("update decision set ended = (select coalesce(max(ended) + 1, 0) from decision), state = ?, epochs = {0}, cost = ? * {0}, "
+                               "objective = ?, scores = ? where number = (select decision from trial where number = ? and part = '') and ended is null", epochs))
+        .bind(to_string(state)).bind(trial).bind(macs == ending.scores.end() ? 0.0 : macs->second).bind(trial).bind(ending.objective)
+        .bind(to_column(ending.scores)).bind(trial).step();
   }
 
   std::unique_ptr<Database> database_;

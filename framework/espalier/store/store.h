@@ -45,6 +45,7 @@ struct Decision {
   int64_t trial = -1;
   double until = 0.0;                        ///< epochs at which the trial pauses; 0: at its end
   std::string reason = {};
+  double begun = 0.0;                        ///< epochs that the trial had then
   int64_t seen = 0;                          ///< how many decisions had ended when it was made
   int64_t ended = -1;                        ///< its place among those that have ended, from 0; -1: it has not
   TrialState state = TrialState::queued;     ///< once it has ended: paused, complete or failed
@@ -59,6 +60,8 @@ struct NewTrial {
   Settings settings;
   std::string reason;                        ///< why the tuner proposed it
   Json document;                             ///< the trial document
+  std::string checkpoint = {};               ///< where it goes on from, a path below the study's folder; "": from the beginning
+  double epochs = 0.0;                       ///< that are in this checkpoint
 };
 
 struct EpochRecord {

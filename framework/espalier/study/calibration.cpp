@@ -24,7 +24,8 @@ struct Point {
 
 std::string kind_of(const Layer& layer) { return layer.set.value("groups", int64_t{1}) > 1 ? "depthwise " + layer.op : layer.op; }
 
-/// The a >= 0 and b >= 0 for which a * macs + b * values is nearest to the seconds.
+/// The a >= 0 and b >= 0 for which a * macs + b * values is nearest to the seconds. Layers that are all alike do not tell the
+/// two apart: products take the time where there are any.
 std::pair<double, double> fitted(const std::vector<Point>& points) {
   double mm = 0.0, mv = 0.0, vv = 0.0, mt = 0.0, vt = 0.0;
   for (const Point& p : points) {
@@ -39,8 +40,9 @@ std::pair<double, double> fitted(const std::vector<Point>& points) {
     const double a = (mt * vv - vt * mv) / determinant;
     const double b = (vt * mm - mt * mv) / determinant;
     if (a >= 0.0 && b >= 0.0) return {a, b};
-    if (b < 0.0) return {mt / mm, 0.0};
+    if (a < 0.0) return {0.0, vt / vv};
   }
+  if (mm > 0.0) return {mt / mm, 0.0};
   return {0.0, vv > 0.0 ? vt / vv : 0.0};
 }
 

@@ -2,6 +2,8 @@
 
 #include "espalier/error.h"
 #include "espalier/random.h"
+#include "espalier/study/files.h"
+#include "espalier/study/parts.h"
 #include "espalier/study/weighing.h"
 
 #include <fmt/format.h>
@@ -27,33 +29,81 @@ std::vector<Proposal> given_proposals(const Pipeline& pipeline) {
   return out;
 }
 
+/// True if a trial that stands somewhere can go on with another value of this axis: a number that belongs to training and decides
+/// neither how long that is nor which other settings there are.
+bool may_change_on_the_way(const Space& space, const Axis& axis) {
+  const bool is_number = axis.choices.empty() || axis.ordered;
+  const bool is_of_training = axis.name.starts_with("train.") && axis.name != "train.epochs";
+  return is_number && is_of_training && std::ranges::none_of(space.axes, [&](const Axis& other) { return other.parent == axis.name; });
+}
+
+/// A copy of where a trial stands, for the branch that will have this number: its own files go as that trial goes on.
+std::string checkpoint_of_branch(const std::filesystem::path& folder, const TrialRecord& from, int64_t number) {
+  require(!from.checkpoint.empty(), "E4010", fmt::format("trial {} left no checkpoint to go on from", from.number));
+  const std::filesystem::path to = std::filesystem::path(trial_folder(number)) / "attempts/0" / std::filesystem::path(from.checkpoint).filename();
+  std::filesystem::create_directories((folder / to).parent_path());
+  copy_whole(folder / from.checkpoint, folder / to);
+  return to.string();
+}
+
+/// A trial that goes on from where the one of `step` stands, with the settings that it asks for.
+NewTrial branch_of(const Deciding& deciding, const Step& step, const Log& log, const Store& store) {
+  const Space& space = deciding.pipeline.space;
+  require(parts_of(deciding.pipeline).empty(), "E4010",
+          fmt::format("scheduler '{}' branches off trials; those of folds or replicates have no single place to go on from", deciding.pipeline.search.scheduler));
+  const TrialRecord from = store.trial(step.trial).value();
+  NewTrial out{.settings = from.settings, .reason = fmt::format("goes on from trial {} after {:g} epochs", from.number, from.epochs),
+               .document = {}, .checkpoint = checkpoint_of_branch(deciding.folder, from, log.trials()), .epochs = from.epochs};
+  for (const Axis& axis : space.axes) {
+    const auto wish = step.settings.find(axis.name);
+    if (wish == step.settings.end() || !from.settings.contains(axis.name) || !wish->second.is_number() || !may_change_on_the_way(space, axis)) continue;
+    Json& value = out.settings[axis.name];
+    const Json wished = nearest_value(axis, wish->second.get<double>());
+    if (wished != value) out.reason += fmt::format(", {} {} instead of {}", axis.name, wished.dump(), value.dump());
+    value = wished;
+  }
+  out.document = document_of(deciding, out.settings, log.trials());
+  return out;
+}
+
+void require_paused(const Deciding& deciding, const Step& step, const History& history) {
+  const bool is_paused = step.trial >= 0 && step.trial < std::ssize(history) && history[static_cast<size_t>(step.trial)].state == TrialState::paused;
+  require(is_paused, "E4010", fmt::format("scheduler '{}' goes on from trial {}, which is not paused", deciding.pipeline.search.scheduler, step.trial));
+}
+
 /// Carries out what the scheduler said. `wait` if nothing can be done on what this decision sees.
 Decided carry_out(const Deciding& deciding, const Step& step, const std::vector<History>& histories, const Log& log, Store& store) {
   const Search& search = deciding.pipeline.search;
-  const History& history = histories.front();
   Decision decision{.number = log.decisions(), .until = step.until, .reason = step.reason, .seen = log.ended()};
-  if (step.kind == Step::Kind::finished) return Decided::finished;
-  if (step.kind == Step::Kind::wait) return Decided::wait;
-  if (step.kind == Step::Kind::resume) {
-    const bool is_paused = step.trial >= 0 && step.trial < std::ssize(history) && history[static_cast<size_t>(step.trial)].state == TrialState::paused;
-    require(is_paused, "E4010", fmt::format("scheduler '{}' resumes trial {}, which is not paused", search.scheduler, step.trial));
-    decision.trial = step.trial;
-    store.decide(decision, nullptr);
+  const auto begin = [&](const NewTrial& trial) {
+    decision.begun = trial.epochs;
+    store.decide(decision, &trial);
     return Decided::yes;
+  };
+  switch (step.kind) {
+    case Step::Kind::finished: return Decided::finished;
+    case Step::Kind::wait: return Decided::wait;
+    case Step::Kind::resume:
+      require_paused(deciding, step, histories.front());
+      decision.trial = step.trial;
+      decision.begun = histories.front()[static_cast<size_t>(step.trial)].fidelity;
+      store.decide(decision, nullptr);
+      return Decided::yes;
+    case Step::Kind::branch:
+      require_paused(deciding, step, histories.front());
+      return begin(branch_of(deciding, step, log, store));
+    case Step::Kind::start: break;
   }
   if (search.budget_trials > 0 && log.trials() >= search.budget_trials) return Decided::wait;
   const auto proposal = next_proposal(deciding, histories);
   if (!proposal) return Decided::wait;
-  const NewTrial trial{.settings = proposal->settings, .reason = proposal->reason,
-                       .document = document_of(deciding, proposal->settings, log.trials())};
-  store.decide(decision, &trial);
-  return Decided::yes;
+  return begin({.settings = proposal->settings, .reason = proposal->reason, .document = document_of(deciding, proposal->settings, log.trials())});
 }
 
 }  // namespace
 
 Json document_of(const Deciding& deciding, const Settings& settings, int64_t number) {
-  Json document = trial_document(deciding.pipeline, settings, deciding.registry, deciding.data, deciding.study, number);
+  Json document = trial_document(deciding.pipeline, settings, deciding.registry, deciding.data, deciding.folder.filename().string(), number);
   Json& train = document["train"];
   if (deciding.settled.threads > 0 && train.value("threads", 0) == 0) train["threads"] = deciding.settled.threads;
   if (train.value("precision", std::string("auto")) == "auto") train["precision"] = deciding.settled.precision;
@@ -103,7 +153,7 @@ std::optional<Proposal> next_proposal(const Deciding& deciding, const std::vecto
   std::set<std::string> tried;
   for (const Result& result : histories.front()) tried.insert(canonical_key(result.settings));
   std::map<std::string, bool> judged;
-  const Feasible feasible = [&](const Settings& settings) {
+  const auto keeps_constraints = [&](const Settings& settings) {
     const auto [entry, is_new] = judged.try_emplace(canonical_key(settings), false);
     if (!is_new) return entry->second;
     try {
@@ -114,6 +164,9 @@ std::optional<Proposal> next_proposal(const Deciding& deciding, const std::vecto
     }
     return entry->second;
   };
+  const Predict& predict = deciding.settled.predict;
+  const auto seconds = [&](const Settings& settings) { return predicted_seconds(pipeline, settings, deciding.registry, predict); };
+  const Feasible feasible(keeps_constraints, predict ? seconds : std::function<double(const Settings&)>());
 
   for (const Proposal& proposal : given_proposals(pipeline))
     if (!tried.contains(canonical_key(proposal.settings)) && feasible(proposal.settings)) return proposal;

@@ -3,6 +3,7 @@
 #include "espalier/pipeline/pipeline.h"
 #include "espalier/study/log.h"
 
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,7 +23,7 @@ struct Deciding {
   const Pipeline& pipeline;
   const Registry& registry;
   const Preparation& data;
-  std::string study;                                     ///< its folder's name, for the documents
+  std::filesystem::path folder;                          ///< of the study
   Settled settled = {};
   std::function<void(const std::string&)> on_note;
 };

@@ -1,7 +1,6 @@
 #include "espalier/study/log.h"
 
 #include <algorithm>
-#include <map>
 
 namespace espalier {
 
@@ -30,10 +29,8 @@ bool Log::ended_before(int64_t number) const {
 }
 
 double Log::epochs() const {
-  std::map<int64_t, double> by_trial;
-  for (const Decision& decision : decisions_) by_trial[decision.trial] = std::max(by_trial[decision.trial], decision.epochs);
   double sum = 0.0;
-  for (const auto& [trial, epochs] : by_trial) sum += epochs;
+  for (const Decision& decision : decisions_) sum += std::max(0.0, decision.epochs - decision.begun);
   return sum;
 }
 
@@ -44,6 +41,8 @@ std::vector<History> Log::histories(const std::vector<Objective>& objectives, co
   for (const Decision& decision : decisions_)
     for (size_t i = 0; i < out.size(); ++i) {
       Result& result = out[i].at(static_cast<size_t>(decision.trial));
+      // Of a trial that began anew the first decision says 0.
+      if (result.fidelity == 0.0) result.begun = result.fidelity = decision.begun;
       if (decision.ended < 0 || !sees(decision)) {
         result.state = TrialState::running;
         continue;

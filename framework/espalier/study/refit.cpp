@@ -28,7 +28,7 @@ Json longer_document(const Deciding& deciding, const TrialRecord& trial, double 
   longer.resolved["train"]["epochs"] = epochs;
   Settled settled = deciding.settled;
   settled.threads *= settled.workers;
-  return document_of({.pipeline = longer, .registry = deciding.registry, .data = deciding.data, .study = deciding.study, .settled = settled, .on_note = {}},
+  return document_of({.pipeline = longer, .registry = deciding.registry, .data = deciding.data, .folder = deciding.folder, .settled = settled, .on_note = {}},
                      trial.settings, trial.number);
 }
 

@@ -80,7 +80,7 @@ class Run {
     // No other process runs this study in the folder: what its workers held is free.
     store_->abandon(kOwners);
     store_->set_info("stop", false);
-    Team team{.deciding = {.pipeline = pipeline_, .registry = registry_, .data = data_, .study = options_.folder.filename().string(),
+    Team team{.deciding = {.pipeline = pipeline_, .registry = registry_, .data = data_, .folder = options_.folder,
                            .on_note = [this](const std::string& note) { observer_.on_note(note); }},
               .options = options_, .observer = observer_, .spent = [&] { return time.spent(); },
               .on_hello = [this](const Json& hello) { note_machine(hello); }};
@@ -190,7 +190,7 @@ StudyEnd run_workers(const Pipeline& pipeline, const Registry& registry, const S
   observer.on_data(joined.data);
   const StudyTime time(*joined.store);
   observer.on_history(joined.store->trials(), time.spent());
-  Team team{.deciding = {.pipeline = pipeline, .registry = registry, .data = joined.data, .study = options.folder.filename().string(),
+  Team team{.deciding = {.pipeline = pipeline, .registry = registry, .data = joined.data, .folder = options.folder,
                          .settled = joined.settled, .on_note = [&](const std::string& note) { observer.on_note(note); }},
             .options = options, .observer = observer, .spent = [&] { return time.spent(); }, .on_hello = [](const Json&) {}};
   return work_together(team, count, fmt::format("{}/{}/", host_name(), getpid()));
@@ -203,7 +203,7 @@ int64_t enqueue(const Pipeline& pipeline, const Registry& registry, const std::f
   for (const TrialRecord& trial : trials)
     if (canonical_key(trial.settings) == canonical_key(settings))
       fail("E3023", fmt::format("these settings are those of trial {}", trial.number));
-  const Deciding deciding{.pipeline = pipeline, .registry = registry, .data = joined.data, .study = folder.filename().string(),
+  const Deciding deciding{.pipeline = pipeline, .registry = registry, .data = joined.data, .folder = folder,
                           .settled = joined.settled, .on_note = {}};
   return joined.store->add(settings, reason, document_of(deciding, settings, std::ssize(trials)));
 }

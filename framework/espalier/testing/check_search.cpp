@@ -82,9 +82,12 @@ std::string follow(const SchedulerType& scheduler, const Json& given) {
       history.push_back({.number = number, .settings = {{"width", number}}});
     } else if (next.trial < 0 || next.trial >= std::ssize(history) ||
                history[static_cast<size_t>(next.trial)].state != TrialState::paused) {
-      return fmt::format("resumes trial {}, which is not paused", next.trial);
+      return fmt::format("goes on from trial {}, which is not paused", next.trial);
+    } else if (next.kind == Step::Kind::branch) {
+      const Result& from = history[static_cast<size_t>(next.trial)];
+      history.push_back({.number = std::ssize(history), .settings = from.settings, .fidelity = from.fidelity, .begun = from.fidelity});
     }
-    Result& result = next.kind == Step::Kind::start ? history.back() : history[static_cast<size_t>(next.trial)];
+    Result& result = next.kind == Step::Kind::resume ? history[static_cast<size_t>(next.trial)] : history.back();
     const double until = next.until > 0.0 ? next.until : kFull;
     if (until <= result.fidelity) return fmt::format("resumes a trial of {} epochs until {}", result.fidelity, until);
     for (double epoch = result.fidelity + 1.0; epoch <= until; ++epoch)

@@ -12,7 +12,8 @@ struct GpTuner {
   using Params = tuners::GpOptions;
   static Schema<Params> schema() {
     return {{"startup", &Params::startup, legal(0, 1000),
-             "trials before the model says anything; 0: one more than there are hyperparameters, at most 10"}};
+             "trials before the model says anything; 0: one more than there are hyperparameters, at most 10"},
+            {"per_second", &Params::per_second, Domain{}, tuners::kPerSecondDoc}};
   }
 
   static std::optional<Proposal> propose(const Params& p, const Space& space, const History& history, Random& random,

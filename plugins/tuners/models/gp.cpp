@@ -177,12 +177,14 @@ std::optional<Proposal> propose_gp(const GpOptions& options, const Space& space,
     const Settings settings = settings_of(row);
     return !tried.contains(canonical_key(settings)) && feasible(settings);
   };
-  const std::optional<Found> found =
-      maximise_improvement(encoding, model, best, starts_of(space, encoding, seen, random), acceptable, random);
-  if (!found) return start_up(space, history, random, feasible);
-  const double gain = transform.inverse(best) - transform.inverse(best - std::exp(found->value));
-  return Proposal{.settings = settings_of(found->row),
-                  .reason = fmt::format("GP: expected improvement {:.3g}, from {} trials", gain, seen.size())};
+  const std::vector<Found> found = climb_improvements(encoding, model, best, starts_of(space, encoding, seen, random), acceptable, random);
+  if (found.empty()) return start_up(space, history, random, feasible);
+  const auto seconds = [&](const Found& one) { return options.per_second ? feasible.seconds(settings_of(one.row)) : 1.0; };
+  const Found& chosen = *std::ranges::max_element(found, {}, [&](const Found& one) { return one.value - std::log(seconds(one)); });
+  const double gain = transform.inverse(best) - transform.inverse(best - std::exp(chosen.value));
+  const std::string time = options.per_second ? fmt::format(" in {:.3g} s", seconds(chosen)) : "";
+  return Proposal{.settings = settings_of(chosen.row),
+                  .reason = fmt::format("GP: expected improvement {:.3g}{}, from {} trials", gain, time, seen.size())};
 }
 
 }  // namespace espalier::tuners

@@ -172,17 +172,18 @@ Eigen::RowVectorXd canonical_row(const Encoding& encoding, const Eigen::RowVecto
   return out;
 }
 
-std::optional<Found> maximise_improvement(const Encoding& encoding, const GpModel& model, double best, const SearchStarts& starts,
-                                          const Acceptable& acceptable, Random& random) {
+std::vector<Found> climb_improvements(const Encoding& encoding, const GpModel& model, double best, const SearchStarts& starts,
+                                      const Acceptable& acceptable, Random& random) {
   Points rows = starts.candidates;
   for (Eigen::Index k = 0; k < rows.rows(); ++k) rows.row(k) = canonical_row(encoding, starts.candidates.row(k));
   const Eigen::VectorXd values = model.log_improvements(rows, best);
   const Climb climb(encoding, model, best, acceptable);
-  std::optional<Found> out;
+  std::vector<Found> out;
   for (Place& place : choose_places(encoding, values, starts, acceptable, random)) {
     climb.run(place);
-    if (place.value > (out ? out->value : kNever)) out = {.row = canonical_row(encoding, place.full), .value = place.value};
+    if (place.value > kNever) out.push_back({.row = canonical_row(encoding, place.full), .value = place.value});
   }
+  std::ranges::stable_sort(out, std::greater<>(), &Found::value);
   return out;
 }
 

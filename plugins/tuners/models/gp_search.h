@@ -3,7 +3,7 @@
 #include "gp_model.h"
 
 #include <functional>
-#include <optional>
+#include <vector>
 
 namespace espalier::tuners {
 
@@ -26,9 +26,9 @@ struct SearchStarts {
 /// Sets inactive coordinates to kInactive and the others to the nearest value of their axis.
 Eigen::RowVectorXd canonical_row(const Encoding& encoding, const Eigen::RowVectorXd& full);
 
-/// The acceptable row of greatest expected improvement that climbs find: by gradient along axes without steps or with many
-/// values, and through every value of the others, by turns until neither moves. Nothing: no start was acceptable.
-std::optional<Found> maximise_improvement(const Encoding& encoding, const GpModel& model, double best, const SearchStarts& starts,
-                                          const Acceptable& acceptable, Random& random);
+/// Acceptable rows of great expected improvement, the greatest first: where climbs end, which go by gradient along axes without
+/// steps or with many values and through every value of the others, by turns until neither moves. Empty: no start was acceptable.
+std::vector<Found> climb_improvements(const Encoding& encoding, const GpModel& model, double best, const SearchStarts& starts,
+                                      const Acceptable& acceptable, Random& random);
 
 }  // namespace espalier::tuners

@@ -121,28 +121,31 @@ bool is_stale(const History& history) {
   return best_of(seen.first(seen.size() - kStaleResults)) - best <= 0.01 * (*middle - best);
 }
 
-std::optional<Proposal> propose_within(const Branch& branch, Random& random, const Feasible& feasible) {
-  auto proposal = propose_gp({}, branch.space, branch.history, random, feasible);
+GpOptions process_options(const PortfolioOptions& options) { return {.startup = 0, .per_second = options.per_second}; }
+
+std::optional<Proposal> propose_within(const PortfolioOptions& options, const Branch& branch, Random& random, const Feasible& feasible) {
+  auto proposal = propose_gp(process_options(options), branch.space, branch.history, random, feasible);
   if (proposal) proposal->reason = "within " + branch.name + ": " + proposal->reason;
   return proposal;
 }
 
 /// One of the methods by turns.
-std::optional<Proposal> propose_by_turn(const Space& space, const History& history, Random& random, const Feasible& feasible) {
+std::optional<Proposal> propose_by_turn(const PortfolioOptions& options, const Space& space, const History& history, Random& random, const Feasible& feasible) {
   const auto turn = std::ssize(history);
   if (turn > kMostForProcess) return turn % 2 == 0 ? propose_tpe({}, space, history, random, feasible) : mutate_best(space, history, random, feasible);
   if (turn % 6 == 5 || (turn % 3 != 0 && is_stale(history)))
-    if (const auto branch = challenger(space, history)) return propose_within(*branch, random, feasible);
+    if (const auto branch = challenger(space, history)) return propose_within(options, *branch, random, feasible);
   if (turn > kLate && turn % 4 == 0)
     return has_order(space) ? propose_tpe({}, space, history, random, feasible) : propose_local_search({}, space, history, random, feasible);
-  return propose_gp({}, space, history, random, feasible);
+  return propose_gp(process_options(options), space, history, random, feasible);
 }
 
 }  // namespace
 
-std::optional<Proposal> propose_portfolio(const Space& space, const History& history, Random& random, const Feasible& feasible) {
+std::optional<Proposal> propose_portfolio(const PortfolioOptions& options, const Space& space, const History& history, Random& random,
+                                          const Feasible& feasible) {
   if (auto proposal = propose_default(space, history, feasible)) return proposal;
-  auto proposal = propose_by_turn(space, history, random, feasible);
+  auto proposal = propose_by_turn(options, space, history, random, feasible);
   if (proposal) return proposal;
   // What one method has used up may be left to another.
   const std::optional<Settings> left = draw_new(space, history, random, feasible);

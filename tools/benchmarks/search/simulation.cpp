@@ -73,6 +73,7 @@ class Study {
       schedule(history_.back(), step.until);
       return true;
     }
+    require(step.kind == Step::Kind::resume, "E4010", fmt::format("scheduler '{}' branches off trials, which is not simulated", conductor_.label));
     const bool is_there = step.trial >= 0 && step.trial < std::ssize(history_);
     require(is_there && history_[static_cast<size_t>(step.trial)].state == TrialState::paused, "E4010",
             fmt::format("scheduler '{}' resumes trial {}, which is not paused", conductor_.label, step.trial));
