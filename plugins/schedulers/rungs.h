@@ -74,7 +74,8 @@ struct Bracket {
 /// decided once all of its trials are there. Nothing: the bracket is over.
 inline std::optional<Step> next_of(const Bracket& bracket, int64_t first, double eta, const History& history) {
   const double start = bracket.rungs.empty() ? 0.0 : bracket.rungs.front();
-  if (std::ssize(history) < first + bracket.trials) return Step{.kind = Step::Kind::start, .until = start, .reason = "to the first rung of its bracket"};
+  if (std::ssize(history) < first + bracket.trials)
+    return Step{.kind = Step::Kind::start, .until = start, .reason = "to the first rung of its bracket"};
   const History members(history.begin() + first, history.begin() + first + bracket.trials);
   const bool runs = std::ranges::any_of(members, [](const Result& r) { return r.state == TrialState::running || r.state == TrialState::queued; });
   double left = static_cast<double>(bracket.trials);

@@ -113,9 +113,12 @@ TEST_CASE("inputs that are not there, or none, are found") {
 }
 
 TEST_CASE("columns whose values break their laws are found") {
-  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[1].labels.at(1) = 2; }}), Catch::Contains("column 'label' has label 2; it has 2 classes"));
-  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[1].labels.pop_back(); }}), Catch::Contains("column 'label' has 2 labels for 3 rows"));
-  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[2].numbers.push_back(1.0); }}), Catch::Contains("column 'weight' has 4 numbers for 3 rows"));
+  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[1].labels.at(1) = 2; }}),
+             Catch::Contains("column 'label' has label 2; it has 2 classes"));
+  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[1].labels.pop_back(); }}),
+             Catch::Contains("column 'label' has 2 labels for 3 rows"));
+  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[2].numbers.push_back(1.0); }}),
+             Catch::Contains("column 'weight' has 4 numbers for 3 rows"));
   CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[2].name = "label"; }}), Catch::Contains("there are two columns 'label'"));
 }
 
@@ -134,7 +137,8 @@ TEST_CASE("pictures that break their laws are found") {
 }
 
 TEST_CASE("a reader that gives other samples the second time is found") {
-  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[2].numbers.at(0) = getpid(); }}), Catch::Contains("reading it twice gives two results"));
+  CHECK_THAT(judged({.in_columns = [](std::vector<Column>& c) { c[2].numbers.at(0) = getpid(); }}),
+             Catch::Contains("reading it twice gives two results"));
 }
 
 TEST_CASE("what a reader does with a damaged table is found") {

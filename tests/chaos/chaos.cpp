@@ -202,7 +202,8 @@ int run_all(const std::vector<std::string>& arguments) {
     require(i + 1 < arguments.size(), "E0001", fmt::format("'{}' needs a value", arguments[i]));
     const std::string& value = arguments[++i];
     const size_t dash = value.find('-');
-    if (arguments[i - 1] == "--seeds") first = number_of(value.substr(0, dash)), last = dash == std::string::npos ? first : number_of(value.substr(dash + 1));
+    if (arguments[i - 1] == "--seeds")
+      first = number_of(value.substr(0, dash)), last = dash == std::string::npos ? first : number_of(value.substr(dash + 1));
     else if (arguments[i - 1] == "--trials") trials = number_of(value);
     else fail("E0001", fmt::format("unknown option '{}'", arguments[i - 1]));
   }
@@ -214,13 +215,21 @@ int run_all(const std::vector<std::string>& arguments) {
   const TemporaryFolder folder;
   for (int64_t seed = first; seed <= last; ++seed) {
     const std::string name = fmt::format("{}-{}", folder.path().filename().string(), seed);
-    run_one({.file = folder.path() / (name + ".db"), .url = url != nullptr ? url : "", .schema = name, .seed = static_cast<uint64_t>(seed), .trials = trials}, total);
+    run_one({.file = folder.path() / (name + ".db"),
+             .url = url != nullptr ? url : "",
+             .schema = name,
+             .seed = static_cast<uint64_t>(seed),
+             .trials = trials},
+            total);
   }
   int64_t violations = 0;
   for (const auto& [kind, count] : total.violations) violations += count;
-  fmt::print("{} runs: {} trials, {} claims, {} kills, {} freezes, {} slowings, {} skewed clocks, {} leases lost, {} stale writers refused, {} violations\n", total.runs,
-             total.trials, total.claims, total.faults.kills, total.faults.freezes, total.faults.slowings, total.faults.skews, total.lost_leases, total.refused, violations);
-  if (expects_violations) fmt::print("{}\n", violations > 0 ? "found wrong, as it must be" : "found right: the checker sees nothing, or the harm is too small");
+  fmt::print(
+      "{} runs: {} trials, {} claims, {} kills, {} freezes, {} slowings, {} skewed clocks, {} leases lost, {} stale writers refused, {} violations\n",
+      total.runs, total.trials, total.claims, total.faults.kills, total.faults.freezes, total.faults.slowings, total.faults.skews, total.lost_leases,
+      total.refused, violations);
+  if (expects_violations)
+    fmt::print("{}\n", violations > 0 ? "found wrong, as it must be" : "found right: the checker sees nothing, or the harm is too small");
   return (violations > 0) == expects_violations ? 0 : 1;
 }
 

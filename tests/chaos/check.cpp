@@ -97,8 +97,10 @@ class Judge {
     for (size_t i = 0; i < epochs.size(); ++i) {
       const Epoch& epoch = epochs[i];
       if (epoch.epoch != static_cast<int64_t>(i) + 1) return lost(trial.number, fmt::format("epoch {} is missing", i + 1));
-      if (epoch.metrics.at("token") != static_cast<double>(epoch.token)) mixed(trial.number, fmt::format("epoch {} has another's metrics", epoch.epoch));
-      if (epoch.metrics.at("value") != value_of(trial.number, epoch.epoch)) mixed(trial.number, fmt::format("epoch {} has a wrong value", epoch.epoch));
+      if (epoch.metrics.at("token") != static_cast<double>(epoch.token))
+        mixed(trial.number, fmt::format("epoch {} has another's metrics", epoch.epoch));
+      if (epoch.metrics.at("value") != value_of(trial.number, epoch.epoch))
+        mixed(trial.number, fmt::format("epoch {} has a wrong value", epoch.epoch));
       const bool is_first_of_block = epoch.epoch % kSaveEvery == 1;
       if (i > 0 && (is_first_of_block ? epoch.token < epochs[i - 1].token : epoch.token != epochs[i - 1].token))
         mixed(trial.number, fmt::format("epochs {} and {} are of attempts {} and {}", i, i + 1, epochs[i - 1].token, epoch.token));

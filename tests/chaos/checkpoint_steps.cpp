@@ -17,7 +17,8 @@ namespace {
 
 TensorFile content_of(int64_t version) {
   TensorFile content;
-  for (const char* name : {"a.weight", "b.weight"}) content.tensors[name] = {.shape = {40, 100}, .values = std::vector<float>(4000, static_cast<float>(version))};
+  for (const char* name : {"a.weight", "b.weight"})
+    content.tensors[name] = {.shape = {40, 100}, .values = std::vector<float>(4000, static_cast<float>(version))};
   content.state = {{"epoch", version}};
   return content;
 }
@@ -40,7 +41,8 @@ void check(const std::filesystem::path& folder, const std::filesystem::path& sai
   }
   const TensorFile found = read_tensors(folder / "last.ckpt");  // throws if it is damaged
   const auto version = found.state.at("epoch").get<int64_t>();
-  require(version == acknowledged || version == acknowledged + 1, "E0001", "version " + std::to_string(acknowledged) + " was acknowledged, " + std::to_string(version) + " is there");
+  require(version == acknowledged || version == acknowledged + 1, "E0001",
+          "version " + std::to_string(acknowledged) + " was acknowledged, " + std::to_string(version) + " is there");
   require(found.tensors.at("b.weight").values == content_of(version).tensors.at("b.weight").values, "E0001", "weights of another version");
 }
 

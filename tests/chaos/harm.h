@@ -33,13 +33,15 @@ inline Pipeline with_rungs(int64_t trials) {
 inline void run_quietly(const Pipeline& pipeline, const std::filesystem::path& folder, double lease = 60.0) {
   Watcher watcher;
   const StudyResult result =
-      run_study(pipeline, Registry::scan({}), {.folder = folder, .trainer = fake_trainer(), .lease_seconds = lease, .interrupts = &watcher.interrupts}, watcher);
+      run_study(pipeline, Registry::scan({}),
+                {.folder = folder, .trainer = fake_trainer(), .lease_seconds = lease, .interrupts = &watcher.interrupts}, watcher);
   require(result.end == StudyEnd::finished, "E0001", "the study was not finished");
 }
 
 inline void join_quietly(const Pipeline& pipeline, const std::filesystem::path& folder, double lease) {
   Watcher watcher;
-  run_workers(pipeline, Registry::scan({}), {.folder = folder, .trainer = fake_trainer(), .lease_seconds = lease, .interrupts = &watcher.interrupts}, watcher, 1);
+  run_workers(pipeline, Registry::scan({}), {.folder = folder, .trainer = fake_trainer(), .lease_seconds = lease, .interrupts = &watcher.interrupts},
+              watcher, 1);
 }
 
 /// All of a study that must not depend on harm: trials, decisions, and what is written of the best.

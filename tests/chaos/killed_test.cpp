@@ -37,8 +37,8 @@ TEST_CASE("a study whose whole tree is killed again and again ends as if it had 
   }
   run_quietly(pipeline, study());
   CHECK(difference(whole, results(study())) == "[]");
-  fmt::print("{} kills in {} studies of {:.1f} s, each with the result of the one that was left alone; the last was begun {} times\n", kills, studies, seconds,
-             starts_of_this + 1);
+  fmt::print("{} kills in {} studies of {:.1f} s, each with the result of the one that was left alone; the last was begun {} times\n", kills, studies,
+             seconds, starts_of_this + 1);
 }
 
 TEST_CASE("in reproducible order processes that join and are killed change nothing") {
@@ -98,12 +98,15 @@ TEST_CASE("workers that lose their server say so, wait and go on") {
     }
   } watcher;
   const auto study = folder.path() / "lost";
-  const StudyResult result = run_study(pipeline, Registry::scan({}), {.folder = study, .trainer = fake_trainer(), .lease_seconds = 1.0, .interrupts = &watcher.interrupts}, watcher);
+  const StudyResult result = run_study(
+      pipeline, Registry::scan({}), {.folder = study, .trainer = fake_trainer(), .lease_seconds = 1.0, .interrupts = &watcher.interrupts}, watcher);
   watcher.server.join();
   CHECK(result.end == StudyEnd::finished);
   CHECK(result.failed == 0);
   CHECK(difference(results(folder.path() / "whole"), results(study)) == "[]");
-  const auto said = [&](const char* words) { return std::ranges::count_if(watcher.notes, [&](const std::string& note) { return note.find(words) != std::string::npos; }); };
+  const auto said = [&](const char* words) {
+    return std::ranges::count_if(watcher.notes, [&](const std::string& note) { return note.find(words) != std::string::npos; });
+  };
   CHECK(said("waiting for it") >= 1);
   CHECK(said("is there again") == said("waiting for it"));
 }

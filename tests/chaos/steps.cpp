@@ -77,7 +77,8 @@ int64_t steps_in(const std::filesystem::path& file) {
     require(is_complete == (trial.objective == score) && is_complete == trial.scores.contains("val_loss") && is_complete == !trial.ended.empty() &&
                 is_complete == (store->decisions().at(static_cast<size_t>(trial.number)).ended >= 0),
             "E0001", "a completion is there by half");
-    require((is_claimed || !is_recorded) && (is_recorded || !is_saved) && (is_saved || !is_complete), "E0001", "a step is there without the one before it");
+    require((is_claimed || !is_recorded) && (is_recorded || !is_saved) && (is_saved || !is_complete), "E0001",
+            "a step is there without the one before it");
     steps += 1 + (is_claimed ? 1 : 0) + (is_recorded ? 1 : 0) + (is_saved ? 1 : 0) + (is_complete ? 1 : 0);
   }
   return steps;
@@ -106,9 +107,11 @@ void check_file(const std::filesystem::path& folder, const std::filesystem::path
   const int64_t acknowledged = std::ssize(lines_of(said));
   std::ifstream in(folder / "lock.json");
   const std::string found{std::istreambuf_iterator<char>(in), {}};
-  const bool is_whole = (acknowledged > 0 && found == content_of(acknowledged - 1)) || found == content_of(acknowledged) || (acknowledged == 0 && found.empty());
-  require(is_whole, "E0001", fmt::format("{} versions were acknowledged; there are {} bytes, from '{}' to '{}'", acknowledged, found.size(), found.substr(0, 1),
-                                         found.substr(found.empty() ? 0 : found.size() - 1)));
+  const bool is_whole =
+      (acknowledged > 0 && found == content_of(acknowledged - 1)) || found == content_of(acknowledged) || (acknowledged == 0 && found.empty());
+  require(is_whole, "E0001",
+          fmt::format("{} versions were acknowledged; there are {} bytes, from '{}' to '{}'", acknowledged, found.size(), found.substr(0, 1),
+                      found.substr(found.empty() ? 0 : found.size() - 1)));
 }
 
 }  // namespace

@@ -157,7 +157,8 @@ TEST_CASE("quarter and half turns, shifts and reflections are exact") {
   CHECK(at::allclose(slanted.select(2, 4).narrow(2, 0, 5), x.select(2, 4).narrow(2, 1, 5), 1e-5, 1e-3));
   // Twice as large: the middle row's third column comes from a quarter of a pixel behind the third.
   const Tensor middle = x.select(2, 3);
-  CHECK(at::allclose(resampled(x, placement(0.0, 0.5, 0.0)).select(2, 3).select(2, 2), 0.75 * middle.select(2, 2) + 0.25 * middle.select(2, 3), 1e-4, 1e-2));
+  CHECK(at::allclose(resampled(x, placement(0.0, 0.5, 0.0)).select(2, 3).select(2, 2), 0.75 * middle.select(2, 2) + 0.25 * middle.select(2, 3), 1e-4,
+                     1e-2));
 }
 
 TEST_CASE("the sampler is LibTorch's, whose gradient features need") {

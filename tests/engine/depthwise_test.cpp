@@ -47,7 +47,8 @@ TEST_CASE("a depthwise convolution is LibTorch's, forwards and backwards, in flo
     const Tensor bias = at::randn({c.channels}).requires_grad_();
     const Tensor upstream = last(at::randn({5, c.channels, windows.height, windows.width}));
     const Tensor wide = at::constant_pad_nd(x, {c.before, c.after, c.before, c.after});
-    const Tensor expected = at::conv2d(wide, filters, bias, at::IntArrayRef{c.stride, c.stride}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1}, c.channels);
+    const Tensor expected =
+        at::conv2d(wide, filters, bias, at::IntArrayRef{c.stride, c.stride}, at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1}, c.channels);
     const std::vector<Tensor> theirs = all_of(expected, upstream, {x, filters, bias});
     const std::vector<Tensor> ours = all_of(depthwise(x, filters, bias, windows), upstream, {x, filters, bias});
     for (size_t i = 0; i < ours.size(); ++i) {

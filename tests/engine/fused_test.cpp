@@ -104,7 +104,8 @@ TEST_CASE("a settled batch norm is that of its running statistics, into its inpu
   const NormWeights weights{at::randn({21}), at::randn({21}), at::randn({21}), at::rand({21}) + 0.5};
   const Tensor x = pictures({3, 21, 4, 5}, type);
   const Tensor residual = activation == Activation::silu || activation == Activation::gelu ? Tensor() : pictures({3, 21, 4, 5}, type);
-  Tensor expected = at::batch_norm(x.to(at::kFloat), weights.scale, weights.shift, weights.running_mean, weights.running_variance, false, 0.1, 1e-5, false);
+  Tensor expected =
+      at::batch_norm(x.to(at::kFloat), weights.scale, weights.shift, weights.running_mean, weights.running_variance, false, 0.1, 1e-5, false);
   if (residual.defined()) expected = expected + residual.to(at::kFloat);
   expected = activated(expected, activation);
   const double tolerance = type == at::kFloat ? 1e-4 : 0.05;

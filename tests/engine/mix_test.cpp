@@ -99,7 +99,8 @@ TEST_CASE("without pictures everything is added up") {
 
 TEST_CASE("targets of partners are theirs, whatever their kind") {
   const Mixing mixing{.partners = {2, 0, 1}, .share = 0.5, .cut = {}};
-  const Targets targets = partners_of({{"label", at::tensor({5, 6, 7})}, {"place", at::tensor({1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F}).view({3, 2})}}, mixing);
+  const Targets targets =
+      partners_of({{"label", at::tensor({5, 6, 7})}, {"place", at::tensor({1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F}).view({3, 2})}}, mixing);
   CHECK(at::equal(targets.at("label"), at::tensor({7, 5, 6})));
   CHECK(at::equal(targets.at("place"), at::tensor({5.0F, 6.0F, 1.0F, 2.0F, 3.0F, 4.0F}).view({3, 2})));
 }

@@ -57,8 +57,8 @@ TEST_CASE("a training in two parts gives the same bytes as one in one") {
 }
 
 TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
-  const auto [optimizer, epochs] = GENERATE(table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}, {kRAdam, kFour}, {kLion, kFour},
-                                                                {kMuon, kFour}}));
+  const auto [optimizer, epochs] = GENERATE(
+      table<Json, Json>({{kSgd, kFour}, {kAdam, kPatient}, {kAdamW, kPatient}, {kAdamW, kFour}, {kRAdam, kFour}, {kLion, kFour}, {kMuon, kFour}}));
   CAPTURE(optimizer.dump(), epochs.dump());
   const TemporaryFolder folder;
   Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false);

@@ -127,7 +127,8 @@ TEST_CASE("two half batches move the weights as one whole batch does") {
   const Outcome halves = run_trainer(job, folder.path() / "a");
   REQUIRE(whole.exit_code == 0);
   REQUIRE(halves.exit_code == 0);
-  CHECK(halves.last("done").at("done").at("val_loss").get<double>() == Approx(whole.last("done").at("done").at("val_loss").get<double>()).epsilon(1e-4));
+  CHECK(halves.last("done").at("done").at("val_loss").get<double>() ==
+        Approx(whole.last("done").at("done").at("val_loss").get<double>()).epsilon(1e-4));
   job["trial"]["train"]["accumulate"] = 1;
   const Outcome more_steps = run_trainer(job, folder.path() / "a");
   CHECK(more_steps.last("done").at("done").at("val_loss") != halves.last("done").at("done").at("val_loss"));

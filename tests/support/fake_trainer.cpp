@@ -111,7 +111,10 @@ int train(const Json& job, const Json& settings, const std::string& behaviour) {
   if (behaviour == "no_score") send({{"done", {{"weights", "model.safetensors"}}}});
   else {
     Json done = metrics(job["trial"], epochs);
-    done.update({{"epochs", epochs}, {"best_epoch", epochs}, {"finished", epochs >= length_of(job["trial"], settings)}, {"weights", (write / "model.safetensors").string()}});
+    done.update({{"epochs", epochs},
+                 {"best_epoch", epochs},
+                 {"finished", epochs >= length_of(job["trial"], settings)},
+                 {"weights", (write / "model.safetensors").string()}});
     send({{"done", done}});
   }
   return 0;

@@ -22,7 +22,8 @@ Json pipeline() {
               {"vanilla", {{"width", {{"tune", {16, 32, 64}}}}, {"layers", 2}}},
               {"resnet", {{"depth", {{"tune", {{"from", 1}, {"to", 4}}}}}}}}}}},
           {"train",
-           {{"batch", 128}, {"optimizer", {{"sgd", {{"learning_rate", {{"tune", {{"from", 0.001}, {"to", 1.0}, {"log", true}}}}}, {"momentum", 0.9}}}}}}}};
+           {{"batch", 128},
+            {"optimizer", {{"sgd", {{"learning_rate", {{"tune", {{"from", 0.001}, {"to", 1.0}, {"log", true}}}}}, {"momentum", 0.9}}}}}}}};
 }
 
 Settings drawn(Random& random) {
@@ -58,7 +59,9 @@ void train(Store& store, int64_t number, double until, bool pauses, const Made& 
     store.record_epoch(lease, {.epoch = std::llround(epoch), .metrics = {{"val_accuracy", accuracy(trial.settings, epoch)}, {"loss", 1.0 / epoch}}});
   store.record_checkpoint(lease, "trials/epoch.ckpt", "ab", until);
   const double score = accuracy(trial.settings, until);
-  Metrics scores = {{"val_accuracy", score}, {made.score.empty() ? "parameters" : made.score, 1000.0 * static_cast<double>(1 + trial.settings.size() + static_cast<size_t>(number))}};
+  Metrics scores = {
+      {"val_accuracy", score},
+      {made.score.empty() ? "parameters" : made.score, 1000.0 * static_cast<double>(1 + trial.settings.size() + static_cast<size_t>(number))}};
   if (made.seeds > 1.0) scores.insert({{"parts", made.seeds}, {"spread", 0.01}, {"interval", 0.0125}});
   if (pauses) store.pause(lease, scores, score, 2.0 * until);
   else store.complete(lease, scores, score, 2.0 * until);

@@ -21,7 +21,8 @@ RowValues sure(const std::vector<double>& of_true) {
 
 TEST_CASE("losses are those of the book") {
   CHECK(mean_loss(ColumnKind::class_label, kClasses, sure({0.5, 0.5, 0.5, 0.25})) == Approx((3 * std::log(2.0) + std::log(4.0)) / 4));
-  CHECK(mean_loss(ColumnKind::class_label, {.width = 1, .values = {1, 0}}, {.width = 1, .values = {0.8, 0.4}}) == Approx(-(std::log(0.8) + std::log(0.6)) / 2));
+  CHECK(mean_loss(ColumnKind::class_label, {.width = 1, .values = {1, 0}}, {.width = 1, .values = {0.8, 0.4}}) ==
+        Approx(-(std::log(0.8) + std::log(0.6)) / 2));
   CHECK(mean_loss(ColumnKind::number, {.width = 1, .values = {1, 2}}, {.width = 1, .values = {1, 4}}) == Approx(2.0));
   CHECK(mean_loss(ColumnKind::class_labels, {.width = 2, .values = {1, 0}}, {.width = 2, .values = {0.5, 0.5}}) == Approx(std::log(2.0)));
   CHECK(std::isfinite(mean_loss(ColumnKind::class_label, kClasses, sure({0, 1, 1, 1}))));

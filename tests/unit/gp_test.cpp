@@ -361,7 +361,9 @@ TEST_CASE("what is infeasible is never proposed, though the best lies beyond it"
 TEST_CASE("pending trials are kept away from") {
   const Space space{{range("x", 0, 1), range("y", 0, 1)}};
   History history = play(space, 14, bowl);
-  const auto apart = [](const Settings& a, const Settings& b) { return std::hypot(number(a, "x") - number(b, "x"), number(a, "y") - number(b, "y")); };
+  const auto apart = [](const Settings& a, const Settings& b) {
+    return std::hypot(number(a, "x") - number(b, "x"), number(a, "y") - number(b, "y"));
+  };
   const Settings first = propose(space, history, 1)->settings;
   History alone = history;
   alone.push_back({.number = 14, .settings = {{"x", 1.0}, {"y", 0.0}}, .state = TrialState::running});

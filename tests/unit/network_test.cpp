@@ -174,7 +174,8 @@ TEST_CASE("hue and saturation of grey pictures are refused, and what works on fe
   Network net;
   const Value grey = net.input("face", {1, 8, 8}, "uint8");
   const Value rgb = net.scale(net.input("image", {3, 8, 8}, "uint8"), 0.1);
-  CHECK(why([&] { net.random_colour(grey, {.hue = 0.1}); }).find("channels is 1, and only pictures of red, green and blue have a hue") != std::string::npos);
+  CHECK(why([&] { net.random_colour(grey, {.hue = 0.1}); }).find("channels is 1, and only pictures of red, green and blue have a hue") !=
+        std::string::npos);
   CHECK(why([&] { net.random_colour(grey, {.saturation = 0.1}); }).starts_with("E0320"));
   CHECK(why([&] { net.random_colour(grey, {.brightness = 0.1, .contrast = 0.1}); }).empty());
   CHECK(why([&] { net.random_colour(rgb, {.saturation = 0.1, .hue = 0.1}); }).empty());

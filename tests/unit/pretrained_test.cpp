@@ -69,7 +69,8 @@ TEST_CASE("weights are named by part, operation and number, whatever stands befo
 TEST_CASE("how a graph scales pixels is compared with what weights were made for") {
   Network net;
   const Value pixels = net.input("image", {3, 8, 8}, "uint8");
-  const Value right = net.random_flip(net.resize(net.normalize(net.scale(pixels, 1.0 / 255.0), {0.5, 0.5, 0.5}, {0.25, 0.25, 0.25}), 16, 16), true, false);
+  const Value right =
+      net.random_flip(net.resize(net.normalize(net.scale(pixels, 1.0 / 255.0), {0.5, 0.5, 0.5}, {0.25, 0.25, 0.25}), 16, 16), true, false);
   const Value in_one = net.scale(pixels, 4.0 / 255.0, -2.0);
   const Value in_order = net.normalize(net.scale(pixels, 1.0, 10.0), std::vector<double>(3, 137.5), std::vector<double>(3, 63.75));
   CHECK(why_other_pixels(net, right.layer, kHalf).empty());

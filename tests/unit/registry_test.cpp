@@ -132,7 +132,8 @@ TEST_CASE("a library is judged by its bytes before any of its code runs") {
   REQUIRE(code_of(good).empty());
   CHECK(code_of("") == "E1002");
   CHECK(code_of("#!/bin/sh\n") == "E1002");
-  for (const size_t size : {size_t{20}, size_t{100}, good.size() / 4, good.size() / 2, good.size() - 1}) CHECK(code_of(good.substr(0, size)) == "E1002");
+  for (const size_t size : {size_t{20}, size_t{100}, good.size() / 4, good.size() / 2, good.size() - 1})
+    CHECK(code_of(good.substr(0, size)) == "E1002");
   std::string other_machine = good;
   other_machine[18] = 40;  // e_machine: ARM
   CHECK(inspect_bytes(other_machine)->text.starts_with("is a library for another machine (ELF machine 40"));
@@ -169,10 +170,13 @@ TEST_CASE("damaged libraries are refused or accepted, never read beyond their en
 
 TEST_CASE("declarations survive JSON, lists and choices too") {
   SettingType item{.name = "item", .type = Type::choice, .fallback = {}, .doc = "one item", .options = {"a", "b"}, .kind = "block"};
-  const Declaration before = {
-      {.name = "rate", .type = Type::number, .fallback = 0.1, .domain = {.from = 0.001, .to = 1.0, .log = true, .step = 10.0, .least = 0.0}, .doc = "d"},
-      {.name = "word", .type = Type::word, .fallback = "x", .domain = one_of("x", "y"), .doc = "d"},
-      {.name = "parts", .type = Type::list, .fallback = Json::array({{{"a", Json::object()}}}), .doc = "d", .item = {item}}};
+  const Declaration before = {{.name = "rate",
+                               .type = Type::number,
+                               .fallback = 0.1,
+                               .domain = {.from = 0.001, .to = 1.0, .log = true, .step = 10.0, .least = 0.0},
+                               .doc = "d"},
+                              {.name = "word", .type = Type::word, .fallback = "x", .domain = one_of("x", "y"), .doc = "d"},
+                              {.name = "parts", .type = Type::list, .fallback = Json::array({{{"a", Json::object()}}}), .doc = "d", .item = {item}}};
   const Declaration after = declaration_from_json(Json::parse(to_json(before).dump()));
   REQUIRE(after.size() == 3);
   CHECK(to_json(after) == to_json(before));

@@ -70,7 +70,11 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
                     int64_t number) {
   const Json& length = pipeline.resolved.at("train").at("epochs");
   const Json epochs = length.is_number() ? Json{{"count", length}} : Json{{"max", 3}, {"patience", 2}};
-  return {{"study", study}, {"number", number}, {"settings", settings}, {"data", {{"key", data.key}, {"splits", "split"}}}, {"train", {{"epochs", epochs}}},
+  return {{"study", study},
+          {"number", number},
+          {"settings", settings},
+          {"data", {{"key", data.key}, {"splits", "split"}}},
+          {"train", {{"epochs", epochs}}},
           {"seeds", {{"init", std::to_string(number)}}},
           {"network", {{"outputs", {{{"head", "label"}, {"decode", {{"classes", {"a", "b"}}}}}}}}}};
 }
@@ -90,7 +94,9 @@ namespace espalier::testing {
 /// x in 0..7, behaviour ok: 8 configurations.
 inline Pipeline pipeline_with(int64_t trials, Json behaviours = {"ok"}) {
   Pipeline pipeline{.name = "test", .text = "graph: {}\n"};
-  pipeline.resolved = {{"train", {{"epochs", {{"auto", {{"max", 3}}}}}}}, {"search", {{"tuner", {{"random", Json::object()}}}, {"budget", {{"trials", trials}}}}}, {"seed", 5}};
+  pipeline.resolved = {{"train", {{"epochs", {{"auto", {{"max", 3}}}}}}},
+                       {"search", {{"tuner", {{"random", Json::object()}}}, {"budget", {{"trials", trials}}}}},
+                       {"seed", 5}};
   pipeline.space.axes.push_back({.name = "behaviour", .choices = behaviours.get<std::vector<Json>>(), .first = behaviours[0]});
   pipeline.space.axes.push_back({.name = "x", .from = 0, .to = 7, .integer = true, .first = 0});
   pipeline.search.objectives = {{.metric = "val_accuracy", .maximize = true}};

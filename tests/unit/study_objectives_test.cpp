@@ -129,14 +129,17 @@ TEST_CASE("a study of two objectives keeps both with each decision, and its best
 
 TEST_CASE("tuners see weighed objectives, schedulers the first one") {
   Pipeline pipeline = of_two(100);
-  const std::vector<Decision> decisions = {{.number = 0, .trial = 0, .ended = 0, .state = TrialState::complete, .epochs = 3.0, .objective = 0.5, .scores = {{"val_loss", 2.0}}},
-                                           {.number = 1, .trial = 1, .ended = 1, .state = TrialState::complete, .epochs = 3.0, .objective = 0.25, .scores = {{"val_loss", 1.0}}},
-                                           {.number = 2, .trial = 2}};
+  const std::vector<Decision> decisions = {
+      {.number = 0, .trial = 0, .ended = 0, .state = TrialState::complete, .epochs = 3.0, .objective = 0.5, .scores = {{"val_loss", 2.0}}},
+      {.number = 1, .trial = 1, .ended = 1, .state = TrialState::complete, .epochs = 3.0, .objective = 0.25, .scores = {{"val_loss", 1.0}}},
+      {.number = 2, .trial = 2}};
   const auto store = open_memory();
   for (const Decision& decision : decisions) {
     const NewTrial trial{.settings = {{"x", decision.trial}}, .reason = "", .document = Json::object()};
     REQUIRE(store->decide(decision, &trial) == decision.trial);
-    if (decision.ended >= 0) store->complete(*store->claim("test", 60.0), {{"val_accuracy", *decision.objective}, {"val_loss", decision.scores.at("val_loss")}}, decision.objective, 1.0);
+    if (decision.ended >= 0)
+      store->complete(*store->claim("test", 60.0), {{"val_accuracy", *decision.objective}, {"val_loss", decision.scores.at("val_loss")}},
+                      decision.objective, 1.0);
   }
   Log log;
   log.refresh(*store);

@@ -95,7 +95,8 @@ History play(const std::string& name, const Space& space, size_t most, uint64_t 
     Random random(derive_seed(seed, history.size()));
     const auto proposal = tuner(name).propose(Json::object(), space, history, random, feasible);
     if (!proposal) break;
-    history.push_back({.number = std::ssize(history), .settings = proposal->settings, .state = TrialState::complete, .objective = score(proposal->settings)});
+    history.push_back(
+        {.number = std::ssize(history), .settings = proposal->settings, .state = TrialState::complete, .objective = score(proposal->settings)});
   }
   return history;
 }

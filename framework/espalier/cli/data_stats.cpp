@@ -41,7 +41,8 @@ std::string summary_line(const std::string& split, const Json& summary) {
   if (!summary.contains("mean")) return "";
   const double deviation = summary["deviation"].get<double>();
   return fmt::format("{:<10}  mean {}, variance {}, {} to {}\n", split, format_number(summary["mean"].get<double>()),
-                     format_number(deviation * deviation), format_number(summary["least"].get<double>()), format_number(summary["most"].get<double>()));
+                     format_number(deviation * deviation), format_number(summary["least"].get<double>()),
+                     format_number(summary["most"].get<double>()));
 }
 
 std::string target_text(const Json& target, const std::vector<std::string>& splits, const Look& look) {
@@ -88,7 +89,9 @@ Picture small_picture(const Picture& whole) {
 std::string half_blocks(const Picture& picture, int64_t line, bool true_colour) {
   std::string out;
   for (int64_t x = 0; x < picture.width; ++x)
-    out += line + 1 < picture.height ? fmt::format("\033[{};{}m▀", colour_code(picture, line, x, false, true_colour), colour_code(picture, line + 1, x, true, true_colour)) : " ";
+    out += line + 1 < picture.height
+               ? fmt::format("\033[{};{}m▀", colour_code(picture, line, x, false, true_colour), colour_code(picture, line + 1, x, true, true_colour))
+               : " ";
   return out + "\033[0m";
 }
 
@@ -121,7 +124,8 @@ std::string sheet_text(const Prepared& prepared, const std::vector<int64_t>& row
   if (image == nullptr || rows.empty()) return "";
   std::string out = "\n";
   if (!look.colour || !look.blocks) {
-    for (const int64_t row : rows) out += fmt::format("{}  {}\n", padded(row_caption(prepared, row, columns), 24), shorten(prepared.origin(row), look.width - 26));
+    for (const int64_t row : rows)
+      out += fmt::format("{}  {}\n", padded(row_caption(prepared, row, columns), 24), shorten(prepared.origin(row), look.width - 26));
     return out;
   }
   const size_t beside = pictures_beside(look);

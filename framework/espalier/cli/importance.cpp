@@ -46,12 +46,13 @@ std::string importance_text(const Importance& found, const std::string& metric, 
   bool some_unjudged = false;
   for (const AxisImportance& axis : found.axes) {
     some_unjudged = some_unjudged || !axis.judged;
-    std::vector<std::string> row = {shortened.at(axis.name), axis.judged ? fmt::format("{:.0f} %", 100.0 * axis.share) : "-", axis.judged ? chance(axis) : "-",
-                                    axis.judged ? favoured(axis) : "-", std::to_string(axis.trials)};
+    std::vector<std::string> row = {shortened.at(axis.name), axis.judged ? fmt::format("{:.0f} %", 100.0 * axis.share) : "-",
+                                    axis.judged ? chance(axis) : "-", axis.judged ? favoured(axis) : "-", std::to_string(axis.trials)};
     if (bars) row.insert(row.begin() + 2, bar(axis.share));
     table.rows.push_back(std::move(row));
   }
-  std::string out = fmt::format("what decides whether {} is among the best {} of {} trials\n\n", metric, found.best, found.trials) + render(table, width);
+  std::string out =
+      fmt::format("what decides whether {} is among the best {} of {} trials\n\n", metric, found.best, found.trials) + render(table, width);
   out += "\nshare: of what each setting explains alone, chance taken off; by chance: how often lots would explain as much\n";
   if (some_unjudged) out += "-: too few trials with it, or one value only\n";
   for (const std::string& warning : found.warnings) out += "warning: " + warning + "\n";

@@ -58,7 +58,8 @@ size_t limit_of(const Call& call) {
 }
 
 /// What was asked for and is no column of the table yet, put before the number of epochs.
-void add_columns(Table& table, const std::vector<Field>& asked, const Fields& fields, const std::vector<TrialRecord>& shown, const std::string& metric) {
+void add_columns(Table& table, const std::vector<Field>& asked, const Fields& fields, const std::vector<TrialRecord>& shown,
+                 const std::string& metric) {
   for (const Field& field : asked) {
     const bool there = std::ranges::find(table.headers, field.name) != table.headers.end() || field.name == metric ||
                        field.name == "objective" || field.name == "cause" || field.name == "number" || field.name == "time" ||

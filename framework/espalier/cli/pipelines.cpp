@@ -112,7 +112,8 @@ int plan(const Call& call) {
   const Json time = time_of_training(call, pipeline, first, registry, preparation);
   if (call.json()) {
     Json axes = Json::array();
-    for (const Axis& axis : pipeline.space.axes) axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}, {"parent", axis.parent}, {"parent_values", axis.parent_values}});
+    for (const Axis& axis : pipeline.space.axes)
+      axes.push_back({{"name", axis.name}, {"values", describe_axis(axis)}, {"parent", axis.parent}, {"parent_values", axis.parent_values}});
     print_json({{"pipeline", pipeline.name}, {"space", {{"size", size_of(pipeline.space.size())}, {"settings", axes}}},
                 {"network", network.to_json()}, {"parameters", total.parameters}, {"buffers", total.buffers},
                 {"macs", total.macs}, {"memory", bytes}, {"time", time}, {"cache", cache}, {"weights", reports_of(pretrained)},
@@ -131,9 +132,10 @@ int plan(const Call& call) {
   fmt::print("multiply-adds of one sample: {}\n", format_count(static_cast<double>(total.macs)));
   fmt::print("memory of training: about {}\n", format_bytes(bytes));
   if (!time.is_null())
-    fmt::print("time of training: {} epochs of {} make {}; {} steps of {:.1f} ms; {} of memory were used\n", format_number(time["epochs"].get<double>()),
-               format_seconds(time["epoch"].get<double>()), format_seconds(time["training"].get<double>()), time["steps"].get<int64_t>(),
-               time["step"].get<double>() * 1e3, format_bytes(time["memory"].get<double>()));
+    fmt::print("time of training: {} epochs of {} make {}; {} steps of {:.1f} ms; {} of memory were used\n",
+               format_number(time["epochs"].get<double>()), format_seconds(time["epoch"].get<double>()),
+               format_seconds(time["training"].get<double>()), time["steps"].get<int64_t>(), time["step"].get<double>() * 1e3,
+               format_bytes(time["memory"].get<double>()));
   else
     fmt::print("time of training: not known; --time measures some steps\n");
   for (const Pretrained& one : pretrained) {

@@ -31,7 +31,8 @@ std::string layers_text(const Json& found, int width) {
   const double step = found.at("step").get<double>();
   const auto rows = found.at("rows").get<double>();
   constexpr double kWorthALine = 0.001;
-  Table table{.headers = {"layer", "part", "output", "forward ms", "backward ms", "share", "GMAC/s"}, .rows = {}, .optional_begin = 5, .optional_end = 7};
+  Table table{
+      .headers = {"layer", "part", "output", "forward ms", "backward ms", "share", "GMAC/s"}, .rows = {}, .optional_begin = 5, .optional_end = 7};
   int64_t small = 0;
   for (const Json& layer : found.at("layers")) {
     const double forward = layer.at("forward").get<double>();

@@ -63,11 +63,17 @@ Json outcome(const Pipeline& pipeline, const fs::path& folder, const StudyResult
   const std::vector<TrialRecord> recorded = trials_if_any(folder);
   Json trials = Json::array();
   for (const TrialRecord& trial : recorded) trials.push_back(to_json(trial));
-  return {{"study", folder.string()}, {"pipeline", pipeline.name},
+  return {{"study", folder.string()},
+          {"pipeline", pipeline.name},
           {"end", result.end == StudyEnd::finished ? "finished" : "interrupted"},
           {"objective", objectives_to_json(pipeline.search.objectives)},
-          {"best", result.best ? to_json(*result.best) : Json()}, {"complete", result.complete}, {"failed", result.failed},
-          {"front", front_of(recorded, pipeline.search.objectives)}, {"scores", result.scores}, {"trials", trials}, {"model", (folder / "best" / "model.safetensors").string()},
+          {"best", result.best ? to_json(*result.best) : Json()},
+          {"complete", result.complete},
+          {"failed", result.failed},
+          {"front", front_of(recorded, pipeline.search.objectives)},
+          {"scores", result.scores},
+          {"trials", trials},
+          {"model", (folder / "best" / "model.safetensors").string()},
           {"report", report}};
 }
 

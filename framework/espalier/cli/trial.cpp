@@ -78,7 +78,8 @@ std::vector<Decision> decisions_of(const Store& store, int64_t trial) {
 /// The metric that is searched for, of the trial or of the first training that it consists of.
 std::vector<std::pair<double, double>> curve_of(const Opened& study, const TrialRecord& trial) {
   std::vector<EpochRecord> epochs = study.store->epochs(trial.number);
-  if (const auto parts = study.store->parts(trial.number); epochs.empty() && !parts.empty()) epochs = study.store->epochs(trial.number, parts.front().part);
+  if (const auto parts = study.store->parts(trial.number); epochs.empty() && !parts.empty())
+    epochs = study.store->epochs(trial.number, parts.front().part);
   std::vector<std::pair<double, double>> curve;
   for (const EpochRecord& epoch : epochs)
     if (const auto found = epoch.metrics.find(study.objective().metric); found != epoch.metrics.end())

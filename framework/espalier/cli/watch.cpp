@@ -61,8 +61,8 @@ std::vector<std::string> settings_in_short(const Space& space, const Settings& s
 }
 
 Watch::Watch(const Pipeline& pipeline)
-    : objective_(pipeline.search.objective()), others_(pipeline.search.objectives.begin() + 1, pipeline.search.objectives.end()), space_(pipeline.space), trial_seconds_(pipeline.search.trial_seconds()),
-      live_(is_terminal(stderr)) {}
+    : objective_(pipeline.search.objective()), others_(pipeline.search.objectives.begin() + 1, pipeline.search.objectives.end()),
+      space_(pipeline.space), trial_seconds_(pipeline.search.trial_seconds()), live_(is_terminal(stderr)) {}
 
 Watch::~Watch() { draw({}); }
 
@@ -147,7 +147,8 @@ std::string Watch::title(const TrialRecord& trial) const {
 
 std::string Watch::status() const {
   std::string line = fmt::format("  {}{}", format_seconds(std::floor(elapsed())), remaining());
-  if (best_ && best_->objective) line += fmt::format("  best so far {} (trial {})  {}", format_score(*best_->objective), best_->number, sparkline(incumbents_, kCurveWidth));
+  if (best_ && best_->objective)
+    line += fmt::format("  best so far {} (trial {})  {}", format_score(*best_->objective), best_->number, sparkline(incumbents_, kCurveWidth));
   return line;
 }
 
@@ -213,7 +214,8 @@ void Watch::on_trial_end(const TrialRecord& trial) {
   std::string result = trial.objective ? fmt::format("{} {}", objective_.metric, score_in_short(trial)) : to_string(trial.state);
   if (const std::string interval = interval_in_short(trial); !interval.empty()) result += fmt::format(" (95 %: {})", interval);
   for (const Objective& other : others_)
-    if (const auto score = trial.scores.find(other.metric); score != trial.scores.end()) result += fmt::format(", {} {}", other.metric, format_number(score->second));
+    if (const auto score = trial.scores.find(other.metric); score != trial.scores.end())
+      result += fmt::format(", {} {}", other.metric, format_number(score->second));
   if (better) result += ", the best so far";
   if (!trial.cause.empty()) result += ": " + trial.cause;
   say(fmt::format("trial {} {} after {}, {}: {}", trial.number, trial.state == TrialState::paused ? "pauses" : "ended", counted_epochs(trial.epochs),

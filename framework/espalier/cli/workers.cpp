@@ -58,7 +58,9 @@ int stop(const Call& call) {
   const StudyPlace place = find_study(call.words.empty() ? "latest" : call.words[0], studies_folder(call));
   open_store(place.folder)->set_info("stop", true);
   if (call.json()) print_json({{"study", place.folder.string()}, {"stop", true}});
-  else fmt::print("{} stops after the step that each of its workers is at; go on with: espalier resume {}\n", place.folder.string(), place.folder.string());
+  else
+    fmt::print("{} stops after the step that each of its workers is at; go on with: espalier resume {}\n", place.folder.string(),
+               place.folder.string());
   return 0;
 }
 
@@ -97,7 +99,8 @@ int enqueue(const Call& call) {
   call.word(0, "a study");
   const Begun study = begun(call, call.words[0], {});
   const std::vector<std::string> words(call.words.begin() + 1, call.words.end());
-  if (words.empty() == call.value("from").empty()) fail("E0003", "give either settings NAME=VALUE or --from STUDY", "espalier enqueue latest trunk.depth=3");
+  if (words.empty() == call.value("from").empty())
+    fail("E0003", "give either settings NAME=VALUE or --from STUDY", "espalier enqueue latest trunk.depth=3");
   const std::vector<Settings> all = words.empty() ? settings_of(call, study.pipeline.space) : given_settings(call, words);
   const std::string reason = words.empty() ? "one of the best of " + call.value("from") : "enqueued by hand";
   Watch watch(study.pipeline);
@@ -117,11 +120,19 @@ int enqueue(const Call& call) {
 std::vector<Verb> worker_verbs() {
   const Flag studies{"studies", "where studies lie (studies)", "FOLDER"};
   return {
-      {"worker", "works for a study that is being run, here or on another machine, until its search is over", "STUDY",
-       "espalier worker latest --count 2", {studies, {"count", "trials at a time (1)", "N"}}, worker},
+      {"worker",
+       "works for a study that is being run, here or on another machine, until its search is over",
+       "STUDY",
+       "espalier worker latest --count 2",
+       {studies, {"count", "trials at a time (1)", "N"}},
+       worker},
       {"stop", "asks all workers of a study to stop after their step", "[STUDY]", "espalier stop latest", {studies}, stop},
-      {"enqueue", "adds trials to a study: settings by hand, or the best of another study", "STUDY [NAME=VALUE ...]",
-       "espalier enqueue latest trunk.depth=3", {studies, {"from", "another study", "STUDY"}, {"best", "how many of its best trials (5)", "N"}}, enqueue},
+      {"enqueue",
+       "adds trials to a study: settings by hand, or the best of another study",
+       "STUDY [NAME=VALUE ...]",
+       "espalier enqueue latest trunk.depth=3",
+       {studies, {"from", "another study", "STUDY"}, {"best", "how many of its best trials (5)", "N"}},
+       enqueue},
   };
 }
 

@@ -53,7 +53,8 @@ void across_channels(const float* from, float* to, int64_t pixels, const std::ar
 }  // namespace
 
 void recolour(const float* from, float* to, const Extents& extents, const PixelScale& scale, const ColourChange& change) {
-  const std::vector<double> mean = change.contrast == 1.0 ? std::vector<double>(scale.black.begin(), scale.black.end()) : channel_means(from, extents);
+  const std::vector<double> mean =
+      change.contrast == 1.0 ? std::vector<double>(scale.black.begin(), scale.black.end()) : channel_means(from, extents);
   const double factor = change.brightness * change.contrast;
   std::vector<Line> lines;
   for (size_t c = 0; c < scale.black.size(); ++c) {

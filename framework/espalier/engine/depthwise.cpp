@@ -175,7 +175,8 @@ void gather_all(const at::Tensor& from, const at::Tensor& filters, const at::Ten
         for (const Tap& y : rows[static_cast<size_t>(i % height)])
           for (const Tap& x : columns[static_cast<size_t>(column)])
             terms[count++] = {(y.place * kernel + x.place) * channels, (y.source * source_width + x.source) * channels};
-        gather(picture, filters.const_data_ptr<float>(), offsets, to.data_ptr<T>() + (i * width + column) * channels, {terms.data(), count}, channels);
+        gather(picture, filters.const_data_ptr<float>(), offsets, to.data_ptr<T>() + (i * width + column) * channels, {terms.data(), count},
+               channels);
       }
     }
   });
@@ -262,8 +263,10 @@ struct Node : torch::autograd::Function<Node> {
     const at::Tensor dy = outgoing[0].contiguous(at::MemoryFormat::ChannelsLast);
     const bool half = dy.scalar_type() == at::kBFloat16;
     torch::autograd::variable_list gradients(4);
-    if (context->needs_input_grad(0)) gradients[0] = half ? input_gradient<c10::BFloat16>(dy, x, filters, w) : input_gradient<float>(dy, x, filters, w);
-    if (context->needs_input_grad(1)) gradients[1] = half ? filter_gradient<c10::BFloat16>(dy, x, filters, w) : filter_gradient<float>(dy, x, filters, w);
+    if (context->needs_input_grad(0))
+      gradients[0] = half ? input_gradient<c10::BFloat16>(dy, x, filters, w) : input_gradient<float>(dy, x, filters, w);
+    if (context->needs_input_grad(1))
+      gradients[1] = half ? filter_gradient<c10::BFloat16>(dy, x, filters, w) : filter_gradient<float>(dy, x, filters, w);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) gradients[2] = dy.sum(at::IntArrayRef{0, 2, 3}, false, at::kFloat);
     return gradients;
   }
@@ -272,7 +275,8 @@ struct Node : torch::autograd::Function<Node> {
 }  // namespace
 
 at::Tensor depthwise(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias, const Windows& w) {
-  return Node::apply(x, filters, bias.defined() ? std::optional(bias) : std::nullopt, std::vector<int64_t>{w.kernel, w.stride, w.rows_before, w.columns_before, w.height, w.width});
+  return Node::apply(x, filters, bias.defined() ? std::optional(bias) : std::nullopt,
+                     std::vector<int64_t>{w.kernel, w.stride, w.rows_before, w.columns_before, w.height, w.width});
 }
 
 }  // namespace espalier::engine

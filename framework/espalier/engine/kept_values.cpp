@@ -137,7 +137,8 @@ void KeptValues::gather(std::span<const int64_t> rows, Inputs& inputs) const {
     at::Tensor values = at::empty(shape, at::kFloat);
     auto* to = values.data_ptr<float>();
     at::parallel_for(0, static_cast<int64_t>(rows.size()), 16, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) std::copy_n(all + place_.at(static_cast<size_t>(rows[static_cast<size_t>(r)])) * width + offset, count, to + r * count);
+      for (int64_t r = begin; r < end; ++r)
+        std::copy_n(all + place_.at(static_cast<size_t>(rows[static_cast<size_t>(r)])) * width + offset, count, to + r * count);
     });
     inputs[value_name(layers_[i])] = values.dim() == 4 ? values.contiguous(at::MemoryFormat::ChannelsLast) : values;
     offset += count;

@@ -95,7 +95,8 @@ void follow(const at::Tensor& running, const std::vector<double>& values, double
 enum Row : int64_t { kFactor, kOffset, kMean, kInverse, kRows };
 
 template <class T>
-void scale_and_activate(const at::Tensor& x, const at::Tensor& residual, const float* factor, const float* offset, Activation activation, at::Tensor& y) {
+void scale_and_activate(const at::Tensor& x, const at::Tensor& residual, const float* factor, const float* offset, Activation activation,
+                        at::Tensor& y) {
   const Plane plane = plane_of(x);
   const kernels::Channels on{.factor = factor, .offset = offset, .mean = nullptr, .gain = nullptr, .base = nullptr};
   const T* from = x.const_data_ptr<T>();

@@ -74,7 +74,8 @@ Optimizer::Optimizer(const Json& settings, int64_t size, std::vector<Segment> se
   }
   const auto any = [&](const auto& holds) { return std::ranges::any_of(ruled_, [&](const Ruled& on) { return holds(on.rule); }); };
   if (any([](const Rule& rule) { return rule.kind != Kind::sgd || rule.momentum != 0.0F; })) first.assign(static_cast<size_t>(size), 0.0F);
-  if (any([](const Rule& rule) { return rule.kind == Kind::adam || rule.kind == Kind::adamw || rule.kind == Kind::radam; })) second.assign(static_cast<size_t>(size), 0.0F);
+  if (any([](const Rule& rule) { return rule.kind == Kind::adam || rule.kind == Kind::adamw || rule.kind == Kind::radam; }))
+    second.assign(static_cast<size_t>(size), 0.0F);
 }
 
 void Optimizer::step(std::span<float> parameters, std::span<const float> gradients, double factor, double gradient_scale) {

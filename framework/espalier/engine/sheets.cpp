@@ -56,7 +56,8 @@ void views(const Json& job, const Machine& machine, Channel& channel) {
   const auto look = [&](Randomness* randomness) {
     const auto begin = std::chrono::steady_clock::now();
     const std::vector<at::Tensor> values = session.executor().run(inputs, layers, randomness);
-    if (randomness != nullptr) fastest = std::min(fastest, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    if (randomness != nullptr)
+      fastest = std::min(fastest, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     for (size_t i = 0; i < layers.size(); ++i)
       columns[i].push_back(as_bytes(values[i], pixel_scale(session.net(), session.weights(), layers[i])));
   };
@@ -77,7 +78,8 @@ void views(const Json& job, const Machine& machine, Channel& channel) {
     std::ofstream out(file, std::ios::binary);
     out.write(reinterpret_cast<const char*>(sheet.const_data_ptr<uint8_t>()), sheet.numel());
     require(out.flush().good(), "E0418", "cannot write " + file.string());
-    sheets.push_back({{"from", session.net().layers()[static_cast<size_t>(layers[i])].from}, {"file", file.string()}, {"shape", sheet.sizes().vec()}});
+    sheets.push_back(
+        {{"from", session.net().layers()[static_cast<size_t>(layers[i])].from}, {"file", file.string()}, {"shape", sheet.sizes().vec()}});
   }
   channel.send({{"done", {{"sheets", sheets}, {"milliseconds", count > 0 ? Json(fastest) : Json()}}}});
 }

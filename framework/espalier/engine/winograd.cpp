@@ -213,7 +213,8 @@ struct Node : torch::autograd::Function<Node> {
 
   static at::Tensor pixel_gradient(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& dy) {
     if (pays(x, filters.size(0), filters.size(1))) return convolved(dy, transformed(turned_rows_of(filters)), {});
-    return std::get<0>(at::convolution_backward(dy, x, filters.to(at::kBFloat16), std::nullopt, kOnes, kOnes, kOnes, false, {0, 0}, 1, {true, false, false}));
+    return std::get<0>(
+        at::convolution_backward(dy, x, filters.to(at::kBFloat16), std::nullopt, kOnes, kOnes, kOnes, false, {0, 0}, 1, {true, false, false}));
   }
 };
 

@@ -27,7 +27,8 @@ Shape colour_shape(const Shapes& in, const Json& set) {
   number_within(0.0, 0.5, set, "hue");
   for (const char* key : {"saturation", "hue"})
     if (set.at(key).get<double>() != 0.0 && x[0] != 3)
-      throw Misfit{0, fmt::format("channels is {}, and only pictures of red, green and blue have a {}: grey is the same whatever its {}", x[0], key, key)};
+      throw Misfit{
+          0, fmt::format("channels is {}, and only pictures of red, green and blue have a {}: grey is the same whatever its {}", x[0], key, key)};
   return x;
 }
 

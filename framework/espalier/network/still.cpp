@@ -46,7 +46,8 @@ std::vector<int> still_values(const Network& net, double least_macs) {
   for (const Layer& layer : net.layers()) {
     const auto i = static_cast<size_t>(layer.id);
     if (!still[i] || !is_read[i] || layer.op == "input") continue;
-    if (macs_below(net, layer.id) >= least_macs * static_cast<double>(elements(layer.shape)) && macs_below(net, layer.id) > 0.0) out.push_back(layer.id);
+    if (macs_below(net, layer.id) >= least_macs * static_cast<double>(elements(layer.shape)) && macs_below(net, layer.id) > 0.0)
+      out.push_back(layer.id);
   }
   return out;
 }

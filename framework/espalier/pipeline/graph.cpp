@@ -158,10 +158,11 @@ void GraphChecker::check_head(const std::string& node) {
     std::vector<std::string> fitting;
     for (const Provided& other : catalogue_.registry().provided())
       if (other.kind == PluginKind::head && std::ranges::find(other.accepts, column->kind) != other.accepts.end()) fitting.push_back(other.name);
-    problems_.add("E0312", fmt::format("'{}' is {} column, {} needs {} column; heads for {}: {}", target, with_article(to_string(column->kind)),
-                                       name, kinds.empty() ? "another" : with_article(join(kinds, " or ")), to_string(column->kind),
-                                       fitting.empty() ? "none" : join(fitting)), place,
-                  takes_classes_of(*column, *provided) ? fmt::format("to take its values for classes: data: {{columns: {{{}: class}}}}", target) : "");
+    problems_.add(
+        "E0312",
+        fmt::format("'{}' is {} column, {} needs {} column; heads for {}: {}", target, with_article(to_string(column->kind)), name,
+                    kinds.empty() ? "another" : with_article(join(kinds, " or ")), to_string(column->kind), fitting.empty() ? "none" : join(fitting)),
+        place, takes_classes_of(*column, *provided) ? fmt::format("to take its values for classes: data: {{columns: {{{}: class}}}}", target) : "");
   }
 }
 

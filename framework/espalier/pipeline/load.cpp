@@ -44,7 +44,8 @@ void check_groups(const Pipeline& pipeline, const Network& network, const Assign
   const Json groups = pipeline.resolved.at("train").value("groups", Json::object());
   for (const auto& [name, group] : groups.items()) {
     const auto holds = [&, &group = group](const Layer& layer) {
-      return std::ranges::any_of(layer.weights, [&](const Weight& weight) { return weight.role != "buffer" && in_group(layer.from, weight.role, group); });
+      return std::ranges::any_of(layer.weights,
+                                 [&](const Weight& weight) { return weight.role != "buffer" && in_group(layer.from, weight.role, group); });
     };
     if (std::ranges::any_of(network.layers(), holds)) continue;
     const std::string part = group.at("part").get<std::string>();

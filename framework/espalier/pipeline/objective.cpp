@@ -127,7 +127,8 @@ std::vector<Objective> read_objectives(const Tree& tree, const std::vector<std::
     if (const auto objective = read_objective(item, nodes, problems)) out.push_back(*objective);
   };
   if (!tree.is_list()) read(tree);
-  else if (tree.items.empty()) problems.add("E0205", "search.objective has an empty list; give one objective or several, or leave it out", tree.place);
+  else if (tree.items.empty())
+    problems.add("E0205", "search.objective has an empty list; give one objective or several, or leave it out", tree.place);
   for (const Tree& item : tree.items) read(item);
   return out;
 }

@@ -79,7 +79,8 @@ class Match {
       const bool lacks = found == header_.tensors.end();
       if (lacks && (present.contains(part) || present.empty())) {
         const std::string near = nearest(weight.name, names);
-        return problem("E0215", fmt::format("'{}' has no tensor '{}' {} for '{}'", out_.file.string(), weight.name, to_string(weight.shape), out_.node),
+        return problem("E0215",
+                       fmt::format("'{}' has no tensor '{}' {} for '{}'", out_.file.string(), weight.name, to_string(weight.shape), out_.node),
                        near.empty() ? "" : fmt::format("the nearest is '{}' {}", near, to_string(header_.tensors.at(near).shape)));
       }
       auto& [count, numbers] = (lacks ? anew : loaded)[part];

@@ -114,12 +114,16 @@ Json data_schema(const std::vector<std::string>& datasets) {
   const Json test = {{"anyOf", sides}};
   sides.push_back(only("folds", {{"type", "integer"}, {"minimum", 2}}));
   const Json validation = {{"anyOf", sides}};
-  return object_of({{"dataset", dataset}, {"reader", reference("any.reader")}, {"columns", {{"type", "object"}}},
-                    {"where", {{"type", Json::array({"array", "string"})}, {"items", {{"type", "string"}}}}},
-                    {"split", object_of({{"test", test}, {"validation", validation}, {"stratify", {{"type", "string"}}}, {"group", {{"type", "string"}}}})},
-                    {"take", object_of({{"train", share}, {"test", share}})},
-                    {"prepare", {{"type", "array"}, {"items", reference("any.prepare_step")}}}, {"strict", {{"type", "boolean"}}},
-                    {"seed", {{"type", "integer"}, {"minimum", 0}}}});
+  return object_of(
+      {{"dataset", dataset},
+       {"reader", reference("any.reader")},
+       {"columns", {{"type", "object"}}},
+       {"where", {{"type", Json::array({"array", "string"})}, {"items", {{"type", "string"}}}}},
+       {"split", object_of({{"test", test}, {"validation", validation}, {"stratify", {{"type", "string"}}}, {"group", {{"type", "string"}}}})},
+       {"take", object_of({{"train", share}, {"test", share}})},
+       {"prepare", {{"type", "array"}, {"items", reference("any.prepare_step")}}},
+       {"strict", {{"type", "boolean"}}},
+       {"seed", {{"type", "integer"}, {"minimum", 0}}}});
 }
 
 Json search_schema() {
@@ -129,13 +133,19 @@ Json search_schema() {
   const Json size = {{"type", "string"}, {"pattern", "^[0-9]+(\\.[0-9]+)?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"}};
   const Json objective = object_of({{"maximize", text}, {"minimize", text}});
   const Json several = {{"type", "array"}, {"items", objective}, {"minItems", 1}};
-  return object_of({{"tuner", reference("any.tuner")}, {"scheduler", reference("any.scheduler")},
+  return object_of({{"tuner", reference("any.tuner")},
+                    {"scheduler", reference("any.scheduler")},
                     {"objective", {{"anyOf", Json::array({objective, several})}}},
                     {"constraints", {{"type", Json::array({"array", "string"})}, {"items", text}}},
                     {"limits", object_of({{"time", time}, {"memory", size}})},
                     {"budget", object_of({{"trials", count}, {"time", time}, {"epochs", {{"type", "number"}}}})},
-                    {"first", {{"type", "array"}, {"items", {{"type", "object"}}}}}, {"replicates", count},
-                    {"refit", {{"anyOf", Json::array({Json{{"type", "boolean"}}, object_of({{"epochs", {{"type", "number"}}}}), object_of({{"share", {{"type", "number"}}}})})}}}, {"ensemble", {{"type", "integer"}}}, {"order", reference("any.order")}});
+                    {"first", {{"type", "array"}, {"items", {{"type", "object"}}}}},
+                    {"replicates", count},
+                    {"refit",
+                     {{"anyOf", Json::array({Json{{"type", "boolean"}}, object_of({{"epochs", {{"type", "number"}}}}),
+                                             object_of({{"share", {{"type", "number"}}}})})}}},
+                    {"ensemble", {{"type", "integer"}}},
+                    {"order", reference("any.order")}});
 }
 
 }  // namespace

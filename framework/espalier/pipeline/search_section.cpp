@@ -104,8 +104,9 @@ void SectionReader::check_validation() {
                                        pipeline_.folds, pipeline_.folds), place("search.refit"));
   if (pipeline_.resolved["data"]["split"].value("validation", Json()) != "none") return;
   if (!pipeline_.space.axes.empty())
-    problems_.add("E0409", fmt::format("without validation nothing can be searched; the pipeline searches {}", counted(pipeline_.space.axes.size(), "setting")),
-                  place("data.split.validation"), "give data.split.validation a share such as 0.2");
+    problems_.add(
+        "E0409", fmt::format("without validation nothing can be searched; the pipeline searches {}", counted(pipeline_.space.axes.size(), "setting")),
+        place("data.split.validation"), "give data.split.validation a share such as 0.2");
   if (!pipeline_.resolved["train"].value("epochs", Json()).is_number())
     problems_.add("E0409", "without validation 'epochs: auto' has no score to stop by; give a number of epochs", place("train.epochs"));
   if (assignments_.find("train.score") == nullptr) pipeline_.resolved["train"]["score"] = "last";
@@ -126,11 +127,14 @@ void SectionReader::refit(const Tree& tree) {
   const bool is_single = tree.is_map() && tree.members.size() == 1;
   const std::string key = is_single ? tree.members[0].key : "";
   if (key != "epochs" && key != "share") {
-    problems_.add("E0202", fmt::format("search.refit takes true, false, {{epochs: N}} or {{share: FRACTION}}, not '{}'", tree.is_scalar() ? tree.text : "this"), tree.place);
+    problems_.add(
+        "E0202", fmt::format("search.refit takes true, false, {{epochs: N}} or {{share: FRACTION}}, not '{}'", tree.is_scalar() ? tree.text : "this"),
+        tree.place);
     return;
   }
   const bool by_share = key == "share";
-  const SettingType type{.name = key, .type = Type::number, .fallback = by_share ? 0.5 : 1.0, .domain = by_share ? legal(0.01, 0.99) : legal(1e-6, 1e6), .doc = ""};
+  const SettingType type{
+      .name = key, .type = Type::number, .fallback = by_share ? 0.5 : 1.0, .domain = by_share ? legal(0.01, 0.99) : legal(1e-6, 1e6), .doc = ""};
   const Json value = plain(type, "search.refit." + key, tree.members[0].value);
   (by_share ? refit.share : refit.epochs) = value.get<double>();
   out = {{key, value}};
@@ -186,8 +190,10 @@ void SectionReader::budget() {
                   "write search: {budget: {time: 10m}}, or refit: {epochs: 10}");
   if (pipeline_.space.axes.empty() || assignments_.any_below("search.budget")) return;
   const Leaf* at = assignments_.find(pipeline_.space.axes.front().name);
-  problems_.add("E0406", fmt::format("{} searched, but there is no budget; write search: {{budget: {{trials: 20}}}} or {{time: 10m}}",
-                                     counted(pipeline_.space.axes.size(), "setting") + (pipeline_.space.axes.size() == 1 ? " is" : " are")), at != nullptr ? at->value.place : Place{});
+  problems_.add("E0406",
+                fmt::format("{} searched, but there is no budget; write search: {{budget: {{trials: 20}}}} or {{time: 10m}}",
+                            counted(pipeline_.space.axes.size(), "setting") + (pipeline_.space.axes.size() == 1 ? " is" : " are")),
+                at != nullptr ? at->value.place : Place{});
 }
 
 void SectionReader::run() {
@@ -225,7 +231,8 @@ void SectionReader::run() {
   if (const std::string store = out.value("store", "sqlite"); store != "sqlite") pipeline_.store = store;
   // It is written into the study's folder, where others read it.
   const size_t scheme = pipeline_.store.find("://"), at = pipeline_.store.find('@');
-  const bool in_url = scheme != std::string::npos && at != std::string::npos && pipeline_.store.substr(scheme + 3, at - scheme - 3).find(':') != std::string::npos;
+  const bool in_url =
+      scheme != std::string::npos && at != std::string::npos && pipeline_.store.substr(scheme + 3, at - scheme - 3).find(':') != std::string::npos;
   if (in_url || pipeline_.store.find("password") != std::string::npos)
     problems_.add("E0202", "run.store holds a password, which a study would give away", assignments_.find("run.store")->value.place,
                   "leave it out and put it into ~/.pgpass or PGPASSWORD");

@@ -129,9 +129,11 @@ Catalogue::Catalogue(const Registry& registry) : registry_(&registry) {
   kinds_["optimizer"] = optimizers();
   kinds_["schedule"] = schedules();
   for (const LossType& loss : losses()) kinds_[loss.kind][loss.name] = loss.declaration;
-  kinds_["average"] = {{"none", {}}, {"ema", {number("decay", 0.999, legal(0.0, 0.999999), "share of the average kept each step")}},
-                       {"lookahead", {integer("every", 5, legal(1, 1e6), "steps between two moves to the average"),
-                                      number("decay", 0.774, legal(0.0, 0.999999), "share of the average kept at a move at the end of the training")}}};
+  kinds_["average"] = {{"none", {}},
+                       {"ema", {number("decay", 0.999, legal(0.0, 0.999999), "share of the average kept each step")}},
+                       {"lookahead",
+                        {integer("every", 5, legal(1, 1e6), "steps between two moves to the average"),
+                         number("decay", 0.774, legal(0.0, 0.999999), "share of the average kept at a move at the end of the training")}}};
   kinds_["mix"] = mixes();
   kinds_["prepare step"] = prepare_steps();
   kinds_["column kind"] = column_kinds();

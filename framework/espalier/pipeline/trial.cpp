@@ -119,7 +119,8 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
   if (weight != "none") columns["sample_weight"] = weight;
   // What views or mixing change is not the same in every epoch.
   if (pipeline.features != "never" && is_none(train, "test_views") && is_none(train, "mix"))
-    columns["features"] = {{"folder", (data.folder.parent_path() / "features").string()}, {"quota", pipeline.feature_quota}, {"always", pipeline.features == "always"}};
+    columns["features"] = {
+        {"folder", (data.folder.parent_path() / "features").string()}, {"quota", pipeline.feature_quota}, {"always", pipeline.features == "always"}};
   Json document = {{"format", 1},
           {"study", study},
           {"number", number},

@@ -48,7 +48,8 @@ Json answer_of(const Json& trial_document, const CacheOfTrial& cache, const std:
   }
   const Json probabilities = value.value("probabilities", Json::array());
   if (probabilities.empty()) return out;
-  const auto best = std::max_element(probabilities.begin(), probabilities.end(), [](const Json& a, const Json& b) { return a.get<double>() < b.get<double>(); });
+  const auto best =
+      std::max_element(probabilities.begin(), probabilities.end(), [](const Json& a, const Json& b) { return a.get<double>() < b.get<double>(); });
   const auto index = static_cast<size_t>(best - probabilities.begin());
   const Json names = decode_of(trial_document, head).value("names", Json::array());
   out["predicted"] = index < names.size() ? names[index] : Json(index);

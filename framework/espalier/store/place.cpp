@@ -42,7 +42,9 @@ std::unique_ptr<Store> create_store(const std::filesystem::path& folder, const s
     const std::string before = url_in(folder);
     if (is_flushed && before.empty()) return open_sqlite(folder / kFile, is_flushed);
     if (!url.empty() && url != before)
-      fail("E3018", fmt::format("the study in '{}' is kept in {}, not in '{}'", folder.string(), before.empty() ? "a file of its own" : "'" + before + "'", url),
+      fail("E3018",
+           fmt::format("the study in '{}' is kept in {}, not in '{}'", folder.string(), before.empty() ? "a file of its own" : "'" + before + "'",
+                       url),
            "leave run.store as it was, or give another folder");
     return open_store(folder);
   }

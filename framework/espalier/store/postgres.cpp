@@ -43,7 +43,8 @@ std::string state_of(const PGresult* result) {
   const std::string state = state_of(result);
   const std::string said = trimmed(result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(connection));
   if (state == "55P03" || state == "57014")
-    fail("E3012", fmt::format("the store '{}' stayed locked by another process", name), "end the process that holds it, perhaps one that was stopped");
+    fail("E3012", fmt::format("the store '{}' stayed locked by another process", name),
+         "end the process that holds it, perhaps one that was stopped");
   if (state == "53100") fail("E3013", fmt::format("no space left for the store '{}'", name));
   fail("E3002", fmt::format("the store '{}' failed: {} (while doing: {})", name, said, doing.substr(0, 80)));
 }
@@ -103,7 +104,8 @@ class PostgresDatabase final : public Database {
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return;
     const std::string state = state_of(result.get());
     // A server that stops says so (57P01 to 57P03) before it hangs up.
-    if (PQstatus(connection_.get()) == CONNECTION_OK && !state.empty() && !state.starts_with("57P0")) complain(result.get(), connection_.get(), name_, sql);
+    if (PQstatus(connection_.get()) == CONNECTION_OK && !state.empty() && !state.starts_with("57P0"))
+      complain(result.get(), connection_.get(), name_, sql);
     const std::string said = trimmed(PQerrorMessage(connection_.get()));
     connection_.reset();
     fail("E3017", fmt::format("the connection to the store '{}' is lost: {}", name_, said.substr(0, said.find('\n'))));

@@ -70,7 +70,12 @@ const std::string& decision_columns() {
 }
 
 Decision read_decision(const Statement& row) {
-  Decision out{.number = row.integer(0), .trial = row.integer(1), .until = row.number(2), .reason = row.text(3), .begun = row.number(4), .seen = row.integer(5)};
+  Decision out{.number = row.integer(0),
+               .trial = row.integer(1),
+               .until = row.number(2),
+               .reason = row.text(3),
+               .begun = row.number(4),
+               .seen = row.integer(5)};
   if (row.is_null(6)) return out;
   out.ended = row.integer(6);
   out.state = read_state(row.text(7));

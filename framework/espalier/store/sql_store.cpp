@@ -231,9 +231,19 @@ class SqlStore final : public Store {
   std::optional<int64_t> append(const Decision& decision, const NewTrial* trial) {
     const int64_t number = trial != nullptr ? first_of("select coalesce(max(number) + 1, 0) from trial") : decision.trial;
     if (trial != nullptr) {
-      Statement(db_, "insert into trial (number, settings, reason, document, decision, until, checkpoint, saved_epochs, epochs) values (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-          .bind(number).bind(Json(trial->settings).dump()).bind(trial->reason).bind(trial->document.dump())
-          .bind(decision.number).bind(decision.until).bind(trial->checkpoint).bind(trial->epochs).bind(trial->epochs).step();
+      Statement(db_,
+                "insert into trial (number, settings, reason, document, decision, until, checkpoint, saved_epochs, epochs) values (?, ?, ?, ?, ?, ?, "
+                "?, ?, ?)")
+          .bind(number)
+          .bind(Json(trial->settings).dump())
+          .bind(trial->reason)
+          .bind(trial->document.dump())
+          .bind(decision.number)
+          .bind(decision.until)
+          .bind(trial->checkpoint)
+          .bind(trial->epochs)
+          .bind(trial->epochs)
+          .step();
     } else {
       Statement(db_, "update trial set state = 'queued', decision = ?, until = ?, ended = '' where number = ? and part = '' and state = 'paused'")
           .bind(decision.number).bind(decision.until).bind(number).step();
@@ -246,8 +256,10 @@ class SqlStore final : public Store {
 
   /// Makes a row that `which` names a lease of the owner's; what `which` asks for is still to be bound.
   Statement taking(const std::string& which, const std::string& owner, double seconds) const {
-    Statement update(db_, fmt::format("update trial set state = 'running', token = token + 1, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
-                                      "started = case when started = '' then ? else started end where {} returning number, token, part", db_.now(), which));
+    Statement update(
+        db_, fmt::format("update trial set state = 'running', token = token + 1, owner = ?, clock = ?, held_until = {} + ?, epochs = saved_epochs, "
+                         "started = case when started = '' then ? else started end where {} returning number, token, part",
+                         db_.now(), which));
     update.bind(owner).bind(db_.clock()).bind(seconds).bind(utc_now());
     return update;
   }
@@ -283,7 +295,8 @@ class SqlStore final : public Store {
     std::string more;
     if (state == TrialState::failed) more = ", cause = ?, message = ?";
     else if (ends) more = ", scores = ?, objective = ?, cause = '', message = ''";
-    Statement update(db_, fmt::format("update trial set state = ?, owner = '', held_until = null, seconds = seconds + ?, ended = ?{} {}", more, kHeld));
+    Statement update(db_,
+                     fmt::format("update trial set state = ?, owner = '', held_until = null, seconds = seconds + ?, ended = ?{} {}", more, kHeld));
     update.bind(to_string(state)).bind(ending.seconds).bind(ends ? utc_now() : "");
     if (state == TrialState::failed) update.bind(ending.cause).bind(ending.message);
     else if (ends) update.bind(to_column(ending.scores)).bind(ending.objective);
@@ -299,10 +312,18 @@ class SqlStore final : public Store {
   void end_decision(int64_t trial, TrialState state, const Ending& ending) {
     const auto macs = ending.scores.find("macs");
     const std::string epochs = fmt::format("(select {} from trial where number = ? and part = '')", kTrialEpochs);
-    Statement(db_, fmt::format("update decision set ended = (select coalesce(max(ended) + 1, 0) from decision), state = ?, epochs = {0}, cost = ? * {0}, "
-                               "objective = ?, scores = ? where number = (select decision from trial where number = ? and part = '') and ended is null", epochs))
-        .bind(to_string(state)).bind(trial).bind(macs == ending.scores.end() ? 0.0 : macs->second).bind(trial).bind(ending.objective)
-        .bind(to_column(ending.scores)).bind(trial).step();
+    Statement(db_,
+              fmt::format("update decision set ended = (select coalesce(max(ended) + 1, 0) from decision), state = ?, epochs = {0}, cost = ? * {0}, "
+                          "objective = ?, scores = ? where number = (select decision from trial where number = ? and part = '') and ended is null",
+                          epochs))
+        .bind(to_string(state))
+        .bind(trial)
+        .bind(macs == ending.scores.end() ? 0.0 : macs->second)
+        .bind(trial)
+        .bind(ending.objective)
+        .bind(to_column(ending.scores))
+        .bind(trial)
+        .step();
   }
 
   std::unique_ptr<Database> database_;

@@ -111,8 +111,10 @@ Json calibration_of(const Json& profile, const Network& network) {
 
 Predicted predict(const Json& calibration, const Network& network, const Json& train, int64_t train_rows, int64_t validation_rows) {
   const auto batch = static_cast<double>(std::min(train.at("batch").get<int64_t>(), std::max<int64_t>(train_rows, 1)));
-  const Pace pace{.step = batch * pass(calibration, network, "step", true) + calibration.at("rest").get<double>() * static_cast<double>(cost(network).parameters),
-                  .evaluation = calibration.at("evaluation").get<double>() * pass(calibration, network, "forward", false), .memory = 0};
+  const Pace pace{
+      .step = batch * pass(calibration, network, "step", true) + calibration.at("rest").get<double>() * static_cast<double>(cost(network).parameters),
+      .evaluation = calibration.at("evaluation").get<double>() * pass(calibration, network, "forward", false),
+      .memory = 0};
   return {.latency = pace.evaluation, .time = duration_of(train, pace, train_rows, validation_rows).all()};
 }
 

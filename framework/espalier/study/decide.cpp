@@ -50,13 +50,15 @@ std::string checkpoint_of_branch(const std::filesystem::path& folder, const Tria
 NewTrial branch_of(const Deciding& deciding, const Step& step, const Log& log, const Store& store) {
   const Space& space = deciding.pipeline.space;
   require(parts_of(deciding.pipeline).empty(), "E4010",
-          fmt::format("scheduler '{}' branches off trials; those of folds or replicates have no single place to go on from", deciding.pipeline.search.scheduler));
+          fmt::format("scheduler '{}' branches off trials; those of folds or replicates have no single place to go on from",
+                      deciding.pipeline.search.scheduler));
   const TrialRecord from = store.trial(step.trial).value();
   NewTrial out{.settings = from.settings, .reason = fmt::format("goes on from trial {} after {:g} epochs", from.number, from.epochs),
                .document = {}, .checkpoint = checkpoint_of_branch(deciding.folder, from, log.trials()), .epochs = from.epochs};
   for (const Axis& axis : space.axes) {
     const auto wish = step.settings.find(axis.name);
-    if (wish == step.settings.end() || !from.settings.contains(axis.name) || !wish->second.is_number() || !may_change_on_the_way(space, axis)) continue;
+    if (wish == step.settings.end() || !from.settings.contains(axis.name) || !wish->second.is_number() || !may_change_on_the_way(space, axis))
+      continue;
     Json& value = out.settings[axis.name];
     const Json wished = nearest_value(axis, wish->second.get<double>());
     if (wished != value) out.reason += fmt::format(", {} {} instead of {}", axis.name, wished.dump(), value.dump());
@@ -68,7 +70,8 @@ NewTrial branch_of(const Deciding& deciding, const Step& step, const Log& log, c
 
 void require_paused(const Deciding& deciding, const Step& step, const History& history) {
   const bool is_paused = step.trial >= 0 && step.trial < std::ssize(history) && history[static_cast<size_t>(step.trial)].state == TrialState::paused;
-  require(is_paused, "E4010", fmt::format("scheduler '{}' goes on from trial {}, which is not paused", deciding.pipeline.search.scheduler, step.trial));
+  require(is_paused, "E4010",
+          fmt::format("scheduler '{}' goes on from trial {}, which is not paused", deciding.pipeline.search.scheduler, step.trial));
 }
 
 /// Carries out what the scheduler said. `wait` if nothing can be done on what this decision sees.

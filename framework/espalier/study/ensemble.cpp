@@ -60,7 +60,9 @@ std::optional<RowValues> predictions(const Asked& model, const std::string& spli
   RowValues out{.width = 0, .values = {}};
   for (const Json& record : document.at("predictions")) {
     const Json& answer = record.at("heads").begin().value();
-    const Json values = answer.contains("probabilities") ? answer["probabilities"] : answer["number"].is_array() ? answer["number"] : Json::array({answer["number"]});
+    const Json values = answer.contains("probabilities") ? answer["probabilities"]
+                        : answer["number"].is_array()    ? answer["number"]
+                                                         : Json::array({answer["number"]});
     out.width = std::ssize(values);
     for (const Json& value : values) out.values.push_back(value.get<double>());
   }
@@ -104,7 +106,8 @@ std::string why_none(const Pipeline& pipeline, const Json& document, const Split
 class Maker {
  public:
   Maker(const Pipeline& pipeline, const StudyOptions& options, const Preparation& data, const Store& store, Observer& observer)
-      : pipeline_(pipeline), options_(options), store_(store), observer_(observer), splits_(read_splits(data.splits)), prepared_(Prepared::open(data.folder)) {}
+      : pipeline_(pipeline), options_(options), store_(store), observer_(observer), splits_(read_splits(data.splits)),
+        prepared_(Prepared::open(data.folder)) {}
 
   Json make() {
     std::vector<TrialRecord> trials = best_first();

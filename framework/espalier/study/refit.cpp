@@ -28,8 +28,9 @@ Json longer_document(const Deciding& deciding, const TrialRecord& trial, double 
   longer.resolved["train"]["epochs"] = epochs;
   Settled settled = deciding.settled;
   settled.threads *= settled.workers;
-  return document_of({.pipeline = longer, .registry = deciding.registry, .data = deciding.data, .folder = deciding.folder, .settled = settled, .on_note = {}},
-                     trial.settings, trial.number);
+  return document_of(
+      {.pipeline = longer, .registry = deciding.registry, .data = deciding.data, .folder = deciding.folder, .settled = settled, .on_note = {}},
+      trial.settings, trial.number);
 }
 
 }  // namespace
@@ -46,7 +47,8 @@ Json refit_document(const Deciding& deciding, const Store& store, const TrialRec
   };
   if (wanted.epochs > 0.0) return as_refit(longer_document(deciding, best, wanted.epochs));
   Json out = as_refit(trial);
-  if (wanted.share > 0.0) return as_refit(longer_document(deciding, best, static_cast<double>(fitting_epochs(best, growth_of(store, best, out), left))));
+  if (wanted.share > 0.0)
+    return as_refit(longer_document(deciding, best, static_cast<double>(fitting_epochs(best, growth_of(store, best, out), left))));
   // Nothing is left to be patient about; the schedule keeps its length.
   if (out["train"].contains("epochs") && out["train"]["epochs"].is_object()) out["train"]["epochs"].erase("patience");
   out["until"] = best_epochs(best);

@@ -32,7 +32,8 @@ std::vector<KeptFile> files_of(const fs::path& folder, int64_t trial, const std:
     const std::string ending = file->path().extension().string();
     if (ending != ".ckpt" && ending != ".safetensors") continue;
     const auto bytes = file->file_size(error);
-    if (!error) out.push_back({.path = file->path().lexically_relative(folder), .bytes = static_cast<int64_t>(bytes), .is_weights = ending == ".safetensors"});
+    if (!error)
+      out.push_back({.path = file->path().lexically_relative(folder), .bytes = static_cast<int64_t>(bytes), .is_weights = ending == ".safetensors"});
   }
   return out;
 }

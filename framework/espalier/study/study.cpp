@@ -146,7 +146,8 @@ class Run {
     StudyResult result{.end = end, .best = best_trial(trials, pipeline_.search.objective().maximize)};
     result.complete = std::ranges::count(trials, TrialState::complete, &TrialRecord::state);
     result.failed = std::ranges::count(trials, TrialState::failed, &TrialRecord::state);
-    if (end == StudyEnd::finished && result.best && !Worker(team, *store_, fmt::format("{}{}", kOwners, 0)).refit(*result.best)) result.end = StudyEnd::interrupted;
+    if (end == StudyEnd::finished && result.best && !Worker(team, *store_, fmt::format("{}{}", kOwners, 0)).refit(*result.best))
+      result.end = StudyEnd::interrupted;
     if (result.end == StudyEnd::finished && result.best) {
       result.scores = write_best(pipeline_, options_, data_, *store_, *result.best, observer_);
       if (options_.interrupted()) result.end = StudyEnd::interrupted;
@@ -177,7 +178,8 @@ struct Joined {
 Joined join(const Pipeline& pipeline, const Registry& registry, const std::filesystem::path& folder, Observer& observer) {
   Joined out{.store = open_store(folder)};
   require_identity(*out.store, pipeline, folder);
-  out.data = prepare_data(pipeline.data, readers_of(registry), [&](const std::string& what, double fraction) { observer.on_progress(what, fraction); });
+  out.data =
+      prepare_data(pipeline.data, readers_of(registry), [&](const std::string& what, double fraction) { observer.on_progress(what, fraction); });
   out.settled = read_settled(*out.store, out.data);
   return out;
 }

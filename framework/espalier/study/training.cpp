@@ -123,7 +123,8 @@ class Attempt {
   void keep_lease() {
     if (seconds_since(renewed_) < options_.lease_seconds / kRenewals) return;
     renewed_ = Clock::now();
-    const bool held = store_.renew(lease_, options_.lease_seconds) && (order_.whole == nullptr || store_.renew(*order_.whole, options_.lease_seconds));
+    const bool held =
+        store_.renew(lease_, options_.lease_seconds) && (order_.whole == nullptr || store_.renew(*order_.whole, options_.lease_seconds));
     if (!held) throw Fenced{};
   }
 

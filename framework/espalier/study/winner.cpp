@@ -49,7 +49,8 @@ std::string card(const Pipeline& pipeline, const TrialRecord& best, const std::s
   if (best.scores.contains("parts"))
     out += fmt::format("\nThe search score is the mean of {:g} trainings{}.\n", best.scores.at("parts"), interval_in_words(best));
   if (!training.empty())
-    out += training == kRefit ? "\nThe model was trained again on all rows but the test split.\n" : fmt::format("\nThe model is that of {}.\n", training);
+    out += training == kRefit ? "\nThe model was trained again on all rows but the test split.\n"
+                              : fmt::format("\nThe model is that of {}.\n", training);
   out += fmt::format("\nThe search chose by `{}` ({}); the test split was read once, after the search.\n\n## Settings\n\n```yaml\n",
                      pipeline.search.objective().metric, pipeline.search.objective().maximize ? "maximised" : "minimised");
   out += to_yaml(Json(best.settings)) + "```\n\n## Files\n\n`model.safetensors` holds the weights, `network.json` the layers, "

@@ -42,7 +42,8 @@ int run(const std::filesystem::path& library, const Example& example) {
     ++plugins;
     std::vector<std::string> found = check(registry, provided, example);
     const bool trains = provided.kind == PluginKind::block || provided.kind == PluginKind::head;
-    if (trains && !trainer) fmt::print("skipped: training of {} '{}': there is no espalier-trainer beside this program\n", to_string(provided.kind), provided.name);
+    if (trains && !trainer)
+      fmt::print("skipped: training of {} '{}': there is no espalier-trainer beside this program\n", to_string(provided.kind), provided.name);
     if (provided.kind == PluginKind::reader && !example)
       fmt::print("skipped: samples of reader '{}': there is no folder 'example' beside its sources\n", provided.name);
     if (trains && trainer && found.empty()) found = check_in_engine(registry, provided, *trainer);

@@ -83,7 +83,8 @@ void check_labels(Reading& out, const Column& column, int64_t rows) {
     out.wrong.push_back(fmt::format("column '{}' has {} labels for {} rows", column.name, column.labels.size(), rows));
   const auto wrong = std::ranges::find_if(column.labels, [&](int64_t v) { return v < -1 || v >= std::ssize(column.names); });
   if (wrong != column.labels.end())
-    out.wrong.push_back(fmt::format("column '{}' has label {}; it has {} classes, and -1 is a missing one", column.name, *wrong, column.names.size()));
+    out.wrong.push_back(
+        fmt::format("column '{}' has label {}; it has {} classes, and -1 is a missing one", column.name, *wrong, column.names.size()));
   if (std::set(column.names.begin(), column.names.end()).size() != column.names.size())
     out.wrong.push_back(fmt::format("column '{}' has two classes of one name: {}", column.name, join(column.names)));
   if (column.name != "split") return;

@@ -27,19 +27,17 @@ struct Augmentation {
   };
 
   static Schema<Params> schema() {
-    return {{"flip", &Params::flip, one_of("horizontal", "none", "both", "alternating"), "mirror half of the pictures; alternating: the other half in the next epoch"},
-            {"translate", &Params::translate, one_of(0.0, 0.05, 0.1, 0.2).within(0.0, 0.5),
-             "largest shift, fraction of the extent"},
+    return {{"flip", &Params::flip, one_of("horizontal", "none", "both", "alternating"),
+             "mirror half of the pictures; alternating: the other half in the next epoch"},
+            {"translate", &Params::translate, one_of(0.0, 0.05, 0.1, 0.2).within(0.0, 0.5), "largest shift, fraction of the extent"},
             {"operations", &Params::operations, one_of(0, 1, 2, 3).within(0, 14),
              "RandAugment: how many of its 14 operations each picture goes through (arXiv:1909.13719)"},
             {"magnitude", &Params::magnitude, one_of(5.0, 9.0, 15.0).within(0.0, 30.0), "of RandAugment's operations; only where there are some"},
             {"rotate", &Params::rotate, one_of(0.0, 0.03, 0.1).within(0.0, 0.5), "largest angle, fraction of a turn"},
-            {"zoom", &Params::zoom, one_of(0.0, 0.1, 0.2).within(0.0, 0.9),
-             "largest change of size, fraction of the extent"},
+            {"zoom", &Params::zoom, one_of(0.0, 0.1, 0.2).within(0.0, 0.9), "largest change of size, fraction of the extent"},
             {"shear", &Params::shear, one_of(0.0, 0.1, 0.2).within(0.0, 1.0), "largest slant, pixels to the side for each pixel down"},
             {"brightness", &Params::brightness, one_of(0.0, 0.1, 0.2, 0.4).within(0.0, 1.0), "largest change of brightness, fraction"},
-            {"contrast", &Params::contrast, one_of(0.0, 0.1, 0.2).within(0.0, 0.9),
-             "largest change of contrast, fraction"},
+            {"contrast", &Params::contrast, one_of(0.0, 0.1, 0.2).within(0.0, 0.9), "largest change of contrast, fraction"},
             // Without a domain: a search that is free to try all must not try what grey pictures do not have.
             {"saturation", &Params::saturation, legal(0.0, 1.0), "largest change of saturation, fraction; pictures of red, green and blue alone"},
             {"hue", &Params::hue, legal(0.0, 0.5), "largest change of hue, fraction of a turn; pictures of red, green and blue alone"},

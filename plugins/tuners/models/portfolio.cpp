@@ -130,9 +130,11 @@ std::optional<Proposal> propose_within(const PortfolioOptions& options, const Br
 }
 
 /// One of the methods by turns.
-std::optional<Proposal> propose_by_turn(const PortfolioOptions& options, const Space& space, const History& history, Random& random, const Feasible& feasible) {
+std::optional<Proposal> propose_by_turn(const PortfolioOptions& options, const Space& space, const History& history, Random& random,
+                                        const Feasible& feasible) {
   const auto turn = std::ssize(history);
-  if (turn > kMostForProcess) return turn % 2 == 0 ? propose_tpe({}, space, history, random, feasible) : mutate_best(space, history, random, feasible);
+  if (turn > kMostForProcess)
+    return turn % 2 == 0 ? propose_tpe({}, space, history, random, feasible) : mutate_best(space, history, random, feasible);
   if (turn % 6 == 5 || (turn % 3 != 0 && is_stale(history)))
     if (const auto branch = challenger(space, history)) return propose_within(options, *branch, random, feasible);
   if (turn > kLate && turn % 4 == 0)
