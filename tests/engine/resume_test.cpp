@@ -80,6 +80,25 @@ TEST_CASE("a training that was stopped or killed goes on to the same bytes") {
   cut_short(SIGKILL, "checkpoint", folder.path() / "killed");
 }
 
+TEST_CASE("another trial goes on from a checkpoint with settings and seeds of its own") {
+  const TemporaryFolder folder;
+  const Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
+  Json parent = writing_to(job, folder.path() / "parent");
+  parent["attempt"]["until"] = 2;
+  const Outcome first = run_trainer(parent, folder.path() / "parent");
+  parent["attempt"]["until"] = nullptr;
+  Json branch = writing_to(going_on_from(parent, first), folder.path() / "branch");
+  branch["trial"]["number"] = 7;
+  branch["trial"]["train"]["optimizer"]["learning_rate"] = 0.001;
+  for (auto& [stream, seed] : branch["trial"]["seeds"].items()) seed = std::to_string(std::stoull(seed.get<std::string>()) + 1);
+  const Outcome went_on = run_trainer(branch, folder.path() / "branch");
+  REQUIRE(went_on.exit_code == 0);
+  CHECK(went_on.count("epoch") == 2);
+  CHECK(went_on.last("epoch").at("epoch") == 4);
+  REQUIRE(run_trainer(going_on_from(parent, first), folder.path() / "parent").exit_code == 0);
+  CHECK(bytes_of(folder.path() / "branch/model.safetensors") != bytes_of(folder.path() / "parent/model.safetensors"));
+}
+
 TEST_CASE("bins of a number are gone on with, and old weights tell the same numbers") {
   const TemporaryFolder folder;
   Network net;

@@ -157,6 +157,13 @@ TEST_CASE("a refit fills the time that is left, and is never shorter than the be
   CHECK(fitting_epochs(trial, 1.0, -10.0) == 4);
 }
 
+TEST_CASE("a trial that was at its best well before its end is not trained for longer") {
+  CHECK(was_rising({.scores = {{"best_epoch", 5.0}, {"epochs", 5.0}}}));
+  CHECK(was_rising({.scores = {{"best_epoch", 4.0}, {"epochs", 5.0}}}));
+  CHECK_FALSE(was_rising({.scores = {{"best_epoch", 14.0}, {"epochs", 28.0}}}));
+  CHECK(was_rising({.scores = {}}));
+}
+
 TEST_CASE("time that is kept for the refit is not the trials'") {
   const TemporaryFolder folder;
   Watcher watcher;

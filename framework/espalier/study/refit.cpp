@@ -47,7 +47,7 @@ Json refit_document(const Deciding& deciding, const Store& store, const TrialRec
   };
   if (wanted.epochs > 0.0) return as_refit(longer_document(deciding, best, wanted.epochs));
   Json out = as_refit(trial);
-  if (wanted.share > 0.0)
+  if (wanted.share > 0.0 && was_rising(best))
     return as_refit(longer_document(deciding, best, static_cast<double>(fitting_epochs(best, growth_of(store, best, out), left))));
   // Nothing is left to be patient about; the schedule keeps its length.
   if (out["train"].contains("epochs") && out["train"]["epochs"].is_object()) out["train"]["epochs"].erase("patience");
@@ -58,6 +58,12 @@ Json refit_document(const Deciding& deciding, const Store& store, const TrialRec
 int64_t best_epochs(const TrialRecord& trial) {
   const auto best = trial.scores.find("best_epoch");
   return std::max<int64_t>(1, std::llround(best != trial.scores.end() ? best->second : trial.epochs));
+}
+
+bool was_rising(const TrialRecord& trial) {
+  constexpr double kLate = 0.8;  // of the epochs, which for parts are means, as the best one is
+  const auto best = trial.scores.find("best_epoch"), epochs = trial.scores.find("epochs");
+  return best == trial.scores.end() || epochs == trial.scores.end() || best->second >= kLate * epochs->second;
 }
 
 int64_t fitting_epochs(const TrialRecord& trial, double growth, double left) {
