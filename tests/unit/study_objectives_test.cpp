@@ -6,6 +6,7 @@
 #include "espalier/study/log.h"
 #include "study_fakes.h"
 
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -173,4 +174,39 @@ TEST_CASE("a study of two objectives that is interrupted ends as if it had not b
     run(pipeline, cut, watcher);
     CHECK(outcome(cut).dump() == outcome(folder.path() / "whole").dump());
   }
+}
+
+TEST_CASE("schedulers see fronts: a better one first, and equal weights within") {
+  // At the end (0, 9), (1, 5), (5, 1) are the front, then (2, 6) and (6, 2), then (7, 7).
+  const std::vector<History> histories = {with({7, 0, 2, 6, 1, 5}), with({7, 9, 6, 2, 5, 1})};
+  const History sorted = sorted_by_fronts(histories);
+  const auto value = [&](size_t trial) { return *sorted[trial].objective; };
+  for (const size_t first : {1, 4, 5})
+    for (const size_t second : {2, 3}) {
+      CHECK(value(first) < value(second));
+      CHECK(value(second) < value(0));
+    }
+  CHECK(value(4) < value(1));  // in the middle of the front
+  REQUIRE(sorted[2].curve.size() == 2);
+  CHECK(sorted[2].curve[1].objective == value(2));
+  CHECK(std::floor(sorted[2].curve[0].objective) == 1.0);
+  CHECK(values(sorted_by_fronts({with({3, 1})})) == std::vector<double>{3, 1});
+}
+
+TEST_CASE("a scheduler goes on with what is good in either objective") {
+  const TemporaryFolder folder;
+  Pipeline pipeline = of_two(8);
+  pipeline.resolved["train"]["epochs"] = 8;
+  pipeline.search.scheduler = "asha";
+  pipeline.search.scheduler_settings = {{"eta", 2.0}, {"min", 1.0}};
+  // The best loss of all, with one of the worst accuracies.
+  const auto epochs_of_least_loss = [&](const std::filesystem::path& study) {
+    const auto trials = open_sqlite(study / "study.db")->trials();
+    return std::ranges::find_if(trials, [](const TrialRecord& trial) { return trial.settings.at("x") == 0; })->epochs;
+  };
+  Watcher watcher;
+  run(pipeline, folder.path() / "two", watcher);
+  pipeline.search.objectives.pop_back();
+  run(pipeline, folder.path() / "one", watcher);
+  CHECK(epochs_of_least_loss(folder.path() / "two") > epochs_of_least_loss(folder.path() / "one"));
 }

@@ -125,7 +125,7 @@ Decided decide_next(const Deciding& deciding, Log& log, Store& store) {
     // Where nothing is searched there is no one to compare a trial with: it goes to its end at once.
     const bool is_alone = pipeline.space.axes.empty();
     const Step step = deciding.registry.scheduler(is_alone ? "none" : search.scheduler)
-                          .next(is_alone ? Json::object() : search.scheduler_settings, full_epochs(pipeline), histories.front(), random);
+                          .next(is_alone ? Json::object() : search.scheduler_settings, full_epochs(pipeline), sorted_by_fronts(histories), random);
     return carry_out(deciding, step, histories, log, store);
   };
   const Decided decided = ask([&](const Decision& decision) { return decision.number < horizon; });

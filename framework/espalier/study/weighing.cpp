@@ -6,6 +6,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
 
 namespace espalier {
 
@@ -57,6 +60,32 @@ std::vector<Scale> scales_of(const std::vector<History>& histories) {
   return scales;
 }
 
+/// One point of a trial's curve.
+struct At {
+  size_t trial = 0;
+  size_t point = 0;
+};
+
+/// For each vector of objectives the number of the front that it lies on, from 0.
+std::vector<size_t> fronts_of(const std::vector<std::vector<double>>& points) {
+  std::vector<size_t> out(points.size(), 0), left(points.size());
+  std::iota(left.begin(), left.end(), size_t{0});
+  for (size_t front = 0; !left.empty(); ++front) {
+    std::vector<std::vector<double>> remaining;
+    for (const size_t k : left) remaining.push_back(points[k]);
+    const std::vector<bool> is_first = pareto_front(remaining);
+    std::vector<size_t> others;
+    for (size_t k = 0; k < left.size(); ++k) {
+      out[left[k]] = front;
+      if (!is_first[k]) others.push_back(left[k]);
+    }
+    // What is not finite is on no front: the last one is theirs.
+    if (others.size() == left.size()) break;
+    left = std::move(others);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<double> draw_weights(size_t count, Random& random) {
@@ -95,6 +124,27 @@ History weighed_by(const std::vector<double>& weights, const std::vector<History
     for (size_t point = 0; point < out[trial].curve.size(); ++point)
       out[trial].curve[point].objective = norm([&](const History& history) { return history[trial].curve[point].objective; });
   }
+  return out;
+}
+
+History sorted_by_fronts(const std::vector<History>& histories) {
+  if (histories.size() == 1) return histories.front();
+  History out = weighed_by(std::vector<double>(histories.size(), 1.0 / static_cast<double>(histories.size())), histories);
+  std::map<double, std::vector<At>> by_fidelity;
+  for (size_t trial = 0; trial < out.size(); ++trial)
+    for (size_t point = 0; point < out[trial].curve.size(); ++point) by_fidelity[out[trial].curve[point].fidelity].push_back({trial, point});
+  for (auto& [fidelity, group] : by_fidelity) {
+    const auto value = [&](const At& at) -> double& { return out[at.trial].curve[at.point].objective; };
+    std::ranges::stable_sort(group, {}, value);
+    std::vector<std::vector<double>> points(group.size());
+    for (size_t k = 0; k < group.size(); ++k)
+      for (const History& history : histories) points[k].push_back(history[group[k].trial].curve[group[k].point].objective);
+    const std::vector<size_t> fronts = fronts_of(points);
+    for (size_t k = 0; k < group.size(); ++k)
+      value(group[k]) = static_cast<double>(fronts[k]) + static_cast<double>(k) / static_cast<double>(group.size());
+  }
+  for (Result& result : out)
+    if (!result.curve.empty()) result.objective = result.curve.back().objective;
   return out;
 }
 

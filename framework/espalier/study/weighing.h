@@ -21,7 +21,12 @@ std::vector<double> draw_weights(size_t count, Random& random);
 /// that a training that went astray stretches no scale. A trial that lacks a value has no objective.
 History weighed_by(const std::vector<double>& weights, const std::vector<History>& histories);
 
-/// As above, with weights drawn for the next trial from the study's seed: over many proposals all of the front is sought. One
+/// One history for schedulers, which compare trials at equal fidelity: a point counts by the Pareto front that it lies on among all
+/// of its fidelity, the first one without the others, and so on (non-dominated sorting, doi:10.1109/4235.996017; for ASHA
+/// arXiv:2106.12639), within a front by equal weights. One history stays as it is.
+History sorted_by_fronts(const std::vector<History>& histories);
+
+/// As `weighed_by`, with weights drawn for the next trial from the study's seed: over many proposals all of the front is sought. One
 /// history stays as it is.
 Weighed weigh(const std::vector<History>& histories, const std::vector<Objective>& objectives, uint64_t seed);
 
