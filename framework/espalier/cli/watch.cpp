@@ -164,9 +164,9 @@ void Watch::draw_running() {
   draw(lines);
 }
 
-/// A new trial with its settings, one that goes on with how far.
+/// A new trial with its settings, also if it branches off another one; one that goes on with how far.
 void Watch::say_start(const TrialRecord& trial) {
-  if (trial.epochs > 0.0)
+  if (trial.epochs > 0.0 && trial.attempts > 1)
     return say(fmt::format("{} goes on after {}: {}", title(trial), counted_epochs(trial.epochs), why(trial)));
   std::vector<std::string> words = settings_in_short(space_, trial.settings);
   if (words.empty()) words.emplace_back(space_.axes.empty() ? "nothing is searched" : "every setting at its default");
