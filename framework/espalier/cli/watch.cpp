@@ -35,11 +35,14 @@ std::vector<std::string> describe(const Metrics& metrics) {
 
 std::string counted_epochs(double epochs) { return format_number(epochs) + (epochs == 1.0 ? " epoch" : " epochs"); }
 
+/// False of a branch that begins: it has epochs, but they are those of another trial.
+bool goes_on(const TrialRecord& trial) { return trial.epochs > 0.0 && trial.attempts > 1; }
+
 /// Why these settings, and why now and how far.
 std::string why(const TrialRecord& trial) {
   const std::string far = trial.until > 0.0 ? "until " + counted_epochs(trial.until) : "to its end";
   const std::string now = trial.decided.empty() ? far : fmt::format("{} ({})", far, trial.decided);
-  return trial.epochs > 0.0 ? now : trial.reason + "; " + now;
+  return goes_on(trial) ? now : trial.reason + "; " + now;
 }
 
 }  // namespace
@@ -166,7 +169,7 @@ void Watch::draw_running() {
 
 /// A new trial with its settings, also if it branches off another one; one that goes on with how far.
 void Watch::say_start(const TrialRecord& trial) {
-  if (trial.epochs > 0.0 && trial.attempts > 1)
+  if (goes_on(trial))
     return say(fmt::format("{} goes on after {}: {}", title(trial), counted_epochs(trial.epochs), why(trial)));
   std::vector<std::string> words = settings_in_short(space_, trial.settings);
   if (words.empty()) words.emplace_back(space_.axes.empty() ? "nothing is searched" : "every setting at its default");

@@ -53,7 +53,7 @@ NewTrial branch_of(const Deciding& deciding, const Step& step, const Log& log, c
           fmt::format("scheduler '{}' branches off trials; those of folds or replicates have no single place to go on from",
                       deciding.pipeline.search.scheduler));
   const TrialRecord from = store.trial(step.trial).value();
-  NewTrial out{.settings = from.settings, .reason = fmt::format("goes on from trial {} after {:g} epochs", from.number, from.epochs),
+  NewTrial out{.settings = from.settings, .reason = fmt::format("goes on from trial {} after {:g} {}", from.number, from.epochs, from.epochs == 1.0 ? "epoch" : "epochs"),
                .document = {}, .checkpoint = checkpoint_of_branch(deciding.folder, from, log.trials()), .epochs = from.epochs};
   for (const Axis& axis : space.axes) {
     const auto wish = step.settings.find(axis.name);
@@ -61,7 +61,7 @@ NewTrial branch_of(const Deciding& deciding, const Step& step, const Log& log, c
       continue;
     Json& value = out.settings[axis.name];
     const Json wished = nearest_value(axis, wish->second.get<double>());
-    if (wished != value) out.reason += fmt::format(", {} {} instead of {}", axis.name, wished.dump(), value.dump());
+    if (wished != value) out.reason += fmt::format(", {} {:.4g} instead of {:.4g}", axis.name, wished.get<double>(), value.get<double>());
     value = wished;
   }
   out.document = document_of(deciding, out.settings, log.trials());
