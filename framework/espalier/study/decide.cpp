@@ -124,8 +124,10 @@ Decided decide_next(const Deciding& deciding, Log& log, Store& store) {
     Random random(derive_seed(derive_seed(pipeline.seed, "scheduler"), static_cast<uint64_t>(number)));
     // Where nothing is searched there is no one to compare a trial with: it goes to its end at once.
     const bool is_alone = pipeline.space.axes.empty();
+    // Of one objective nothing is to be sorted, and a long history not to be copied for each decision.
+    const std::optional<History> sorted = histories.size() > 1 ? std::optional(sorted_by_fronts(histories)) : std::nullopt;
     const Step step = deciding.registry.scheduler(is_alone ? "none" : search.scheduler)
-                          .next(is_alone ? Json::object() : search.scheduler_settings, full_epochs(pipeline), sorted_by_fronts(histories), random);
+                          .next(is_alone ? Json::object() : search.scheduler_settings, full_epochs(pipeline), sorted ? *sorted : histories.front(), random);
     return carry_out(deciding, step, histories, log, store);
   };
   const Decided decided = ask([&](const Decision& decision) { return decision.number < horizon; });

@@ -12,13 +12,11 @@ namespace espalier {
 namespace {
 
 /// Rows of a refit for each row that a training of the trial had.
-double growth_of(const Store& store, const TrialRecord& trial, const Json& refit) {
+double growth_of(const Store& store, const TrialRecord& trial, const std::string& splits) {
   const std::vector<TrialRecord> parts = store.parts(trial.number);
   const Json trained = parts.empty() ? store.document(trial.number) : store.document(trial.number, parts.front().part);
-  const auto rows = [](const Json& document) {
-    return static_cast<double>(read_splits(document.at("data").at("splits").get<std::string>()).train.size());
-  };
-  return rows(refit) / std::max(rows(trained), 1.0);
+  const auto rows = [](const std::string& file) { return static_cast<double>(read_splits(file).train.size()); };
+  return rows(splits) / std::max(rows(trained.at("data").at("splits").get<std::string>()), 1.0);
 }
 
 /// The trial's document with another number of epochs: what depends on them is settled anew. It has no other trial beside it,
@@ -37,18 +35,18 @@ Json longer_document(const Deciding& deciding, const TrialRecord& trial, double 
 
 Json refit_document(const Deciding& deciding, const Store& store, const TrialRecord& best, double left) {
   const Refit& wanted = deciding.pipeline.search.refit;
-  const Json trial = store.document(best.number);
+  const std::string splits = whole_splits(deciding.data).string();
   const auto as_refit = [&](Json out) {
     out["part"] = kRefit;
-    out["data"]["splits"] = whole_splits(deciding.data).string();
+    out["data"]["splits"] = splits;
     out["train"]["score"] = "last";
     out.erase("objective");
     return out;
   };
   if (wanted.epochs > 0.0) return as_refit(longer_document(deciding, best, wanted.epochs));
-  Json out = as_refit(trial);
   if (wanted.share > 0.0 && was_rising(best))
-    return as_refit(longer_document(deciding, best, static_cast<double>(fitting_epochs(best, growth_of(store, best, out), left))));
+    return as_refit(longer_document(deciding, best, static_cast<double>(fitting_epochs(best, growth_of(store, best, splits), left))));
+  Json out = as_refit(store.document(best.number));
   // Nothing is left to be patient about; the schedule keeps its length.
   if (out["train"].contains("epochs") && out["train"]["epochs"].is_object()) out["train"]["epochs"].erase("patience");
   out["until"] = best_epochs(best);

@@ -10,8 +10,8 @@ namespace espalier {
 inline constexpr const char* kRefit = "refit";
 
 /// The document of the winner's refit: all rows that are not test, the weights after the last epoch, the first part's seeds.
-/// `left`: seconds of the time budget that no trial has used; a share of it is used where the trial was still rising. Under "until" the epochs that it takes, where its schedule is
-/// longer than they are.
+/// `left`: seconds of the time budget that no trial has used; a refit by share fills them if the trial was still rising. Under
+/// "until" the epochs that it takes, where its schedule is longer than they are.
 Json refit_document(const Deciding& deciding, const Store& store, const TrialRecord& best, double left);
 
 /// Epochs after which the trial was best, a mean of its parts rounded; at least 1.
