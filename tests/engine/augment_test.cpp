@@ -25,7 +25,7 @@ using at::Tensor;
 
 Tensor augmented(const std::string& op, const Json& set, const Tensor& x, uint64_t seed = 3) {
   Randomness randomness(seed, seed);
-  return augment(op, set, x, byte_scale(x.size(1)), randomness);
+  return augment(op, set, x, [&] { return byte_scale(x.size(1)); }, randomness);
 }
 
 /// Whether every picture is one of two.
@@ -218,7 +218,7 @@ TEST_CASE("colours change alike before and after a normalization") {
     if (set.value("fill", "") == "zero") continue;
     CAPTURE(op, set.dump());
     Randomness randomness(3, 3);
-    const Tensor after = augment(op, set, (x - mean) / deviation, scale, randomness) * deviation + mean;
+    const Tensor after = augment(op, set, (x - mean) / deviation, [&] { return scale; }, randomness) * deviation + mean;
     const Tensor wrong = (after - augmented(op, set, x)).abs();
     // A value that lies on the edge of two steps (posterize, equalize) may fall to either side.
     CHECK(wrong.gt(0.1).to(at::kFloat).mean().item<double>() < 0.002);

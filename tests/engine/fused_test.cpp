@@ -196,7 +196,7 @@ TEST_CASE("folding batch norms changes no prediction") {
   const Value third = net.conv(net.silu(net.batch_norm(second)), {.filters = 5});
   const Value last = net.batch_norm(third);
   Weights weights(net, 1);
-  for (const float& value : weights.buffers()) const_cast<float&>(value) = 0.5F + at::rand({1}).item<float>();
+  weights.buffers().copy_(0.5 + at::rand_like(weights.buffers()));
   const Executor executor(net, weights, false);
   const at::NoGradGuard none;
   const Inputs inputs = {{"image", pictures({4, 3, 9, 9})}};

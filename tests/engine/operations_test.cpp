@@ -150,9 +150,8 @@ Tensor input_for(const Shape& shape) {
 /// Weights that differ from their first values: a scale of ones would hide a missing scale.
 void disturb(const Weights& weights) {
   const at::Generator generator = Randomness(1, 12).dropout;
-  for (float& value : weights.parameters()) value += 0.3F;
-  Tensor noise = at::empty({static_cast<int64_t>(weights.parameters().size())}).normal_(0.0, 0.3, generator);
-  for (size_t i = 0; i < weights.parameters().size(); ++i) weights.parameters()[i] += noise.data_ptr<float>()[i];
+  const Tensor noise = at::empty_like(weights.parameters()).normal_(0.0, 0.3, generator);
+  weights.parameters().add_(0.3).add_(noise);
 }
 
 bool close(const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes() && at::allclose(a, b, 1e-4, 1e-4); }

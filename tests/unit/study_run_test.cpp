@@ -1,6 +1,8 @@
 #include "catch.h"
 #include "study_fakes.h"
 
+#include "espalier/data/processor.h"
+
 #include <thread>
 
 using namespace espalier;
@@ -132,11 +134,21 @@ TEST_CASE("what auto means is settled when a study begins, and kept") {
   CHECK((precision == "bf16" || precision == "float32"));
   CHECK(2 * threads.get<int64_t>() <= std::max<int64_t>(2, std::thread::hardware_concurrency()));
   CHECK(store->document(0).at("train").at("precision") == precision);
+  CHECK(store->document(0).at("train").at("device") == "cpu");
   CHECK(store->document(0).at("train").at("threads") == threads);
   pipeline.workers = 1;
   pipeline.search.budget_trials = 3;
   run(pipeline, folder.path(), watcher);
   CHECK(store->document(2).at("train").at("threads") == threads);
+}
+
+TEST_CASE("a study that trains on a GPU is not begun where there is none") {
+  if (has_gpu()) return;
+  const TemporaryFolder folder;
+  Watcher watcher;
+  Pipeline pipeline = pipeline_with(1);
+  pipeline.resolved["train"]["device"] = "cuda";
+  CHECK_THROWS_WITH(run(pipeline, folder.path(), watcher), Catch::Contains("there is none here"));
 }
 
 TEST_CASE("a study of which every trial fails has no best model") {

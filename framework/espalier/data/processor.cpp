@@ -1,5 +1,6 @@
 #include "espalier/data/processor.h"
 
+#include <filesystem>
 #include <fstream>
 
 namespace espalier {
@@ -17,6 +18,11 @@ bool multiplies_bf16() {
 #else
   return false;
 #endif
+}
+
+bool has_gpu() {
+  std::error_code error;
+  return std::filesystem::exists("/dev/nvidiactl", error);
 }
 
 }  // namespace espalier

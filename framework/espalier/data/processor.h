@@ -10,4 +10,7 @@ std::string processor_name();
 /// Whether the processor multiplies pairs of bfloat16 (AVX512_BF16).
 bool multiplies_bf16();
 
+/// Whether NVIDIA's driver runs a GPU here.
+bool has_gpu();
+
 }  // namespace espalier

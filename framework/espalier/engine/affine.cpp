@@ -46,7 +46,7 @@ void resample_pixels(const float* from, float* to, const Extents& extents, const
   }
 }
 
-/// The same by LibTorch, whose sampler has a gradient.
+/// The same by LibTorch, whose sampler has a gradient and runs on any device.
 at::Tensor resampled_with_gradient(const at::Tensor& x, const std::vector<Placement>& placements) {
   const double aspect = static_cast<double>(std::max<int64_t>(x.size(2) - 1, 1)) / static_cast<double>(std::max<int64_t>(x.size(3) - 1, 1));
   at::Tensor theta = at::zeros({x.size(0), 2, 3});
@@ -55,7 +55,7 @@ at::Tensor resampled_with_gradient(const at::Tensor& x, const std::vector<Placem
     const double row[] = {p.xx, p.xy * aspect, 0.0, p.yx / aspect, p.yy, 0.0};
     for (const double value : row) *values++ = static_cast<float>(value);
   }
-  const at::Tensor grid = at::affine_grid_generator(theta, x.sizes(), true).to(x.scalar_type());
+  const at::Tensor grid = at::affine_grid_generator(theta, x.sizes(), true).to(x.options());
   constexpr int64_t bilinear = 0;
   constexpr int64_t reflection = 2;
   return at::grid_sampler_2d(x, grid, bilinear, reflection, true).contiguous(at::MemoryFormat::ChannelsLast);
@@ -84,7 +84,7 @@ at::Tensor random_affine(const Json& set, const at::Tensor& x, Random& random) {
     const double size = 1.0 + either_way(zoom, random);
     placements.push_back(placement(turn, size, either_way(shear, random)));
   }
-  if (x.requires_grad() && at::GradMode::is_enabled()) return resampled_with_gradient(x, placements);
+  if (!x.is_cpu() || (x.requires_grad() && at::GradMode::is_enabled())) return resampled_with_gradient(x, placements);
   const Extents extents = extents_of(x);
   return each_picture(x, random, [&](const float* from, float* to, Random&, int64_t b) {
     resample(from, to, extents, placements[static_cast<size_t>(b)]);

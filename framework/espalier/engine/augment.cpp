@@ -99,15 +99,17 @@ at::Tensor translate(const Json& set, const at::Tensor& x, Random& random) {
 
 at::Tensor remap(const at::Tensor& x, const at::Tensor& ys, const at::Tensor& xs) {
   const bool tracked = x.requires_grad() && at::GradMode::is_enabled();
-  if (!tracked && x.scalar_type() == at::kFloat) {
+  if (!tracked && x.is_cpu() && x.scalar_type() == at::kFloat) {
     const at::Tensor from = x.contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor to = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
     remap_pictures(from.data_ptr<float>(), to.data_ptr<float>(), ys.data_ptr<int64_t>(), xs.data_ptr<int64_t>(), x.sizes());
     return to;
   }
   const int64_t batch = x.size(0);
-  const at::Tensor samples = at::arange(batch, at::kLong).view({batch, 1, 1});
-  return x.permute({0, 2, 3, 1}).index({samples, ys.view({batch, -1, 1}), xs.view({batch, 1, -1})}).permute({0, 3, 1, 2});
+  const at::Tensor samples = at::arange(batch, x.options().dtype(at::kLong)).view({batch, 1, 1});
+  const at::Tensor rows = ys.to(x.device()).view({batch, -1, 1});
+  const at::Tensor columns = xs.to(x.device()).view({batch, 1, -1});
+  return x.permute({0, 2, 3, 1}).index({samples, rows, columns}).permute({0, 3, 1, 2});
 }
 
 at::Tensor alternating_flip(const at::Tensor& x, std::span<const int64_t> rows, int64_t epoch, uint64_t seed) {
@@ -118,16 +120,17 @@ at::Tensor alternating_flip(const at::Tensor& x, std::span<const int64_t> rows, 
   });
 }
 
-at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, const PixelScale& scale, Randomness& randomness) {
+at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, const std::function<PixelScale()>& scale,
+                   Randomness& randomness) {
   if (op == "random_flip" && set.value("alternating", false))
     return alternating_flip(x, randomness.rows, randomness.epoch, randomness.row_seed);
   Random& random = randomness.augment;
   if (op == "random_flip") return flip(set, x, random);
   if (op == "random_translate") return translate(set, x, random);
   if (op == "random_affine") return random_affine(set, x, random);
-  if (op == "random_colour") return random_colour(set, x, scale, random);
-  if (op == "random_erase") return random_erase(set, x, scale, random);
-  if (op == "random_operations") return random_operations(set, x, scale, random);
+  if (op == "random_colour") return random_colour(set, x, scale(), random);
+  if (op == "random_erase") return random_erase(set, x, scale(), random);
+  if (op == "random_operations") return random_operations(set, x, scale(), random);
   fail("E0413", "no augmentation is called '" + op + "'");
 }
 

@@ -7,14 +7,15 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
 namespace espalier::engine {
 
 /// Applies an operation "random_..." with its settings to pictures (B, C, H, W); every sample draws its own numbers. `scale`
-/// is for those that need pixels. Throws E0413 for another name.
-at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, const PixelScale& scale, Randomness& randomness);
+/// is asked by those that need pixels. Throws E0413 for another name.
+at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, const std::function<PixelScale()>& scale, Randomness& randomness);
 
 /// Mirrors half of the samples in the first epoch, the other half in the second, and so on (arXiv:2404.00498, section 3.6):
 /// which half a sample is in depends on its row and `seed` alone. Without rows, positions in the batch stand for them.

@@ -36,6 +36,14 @@ at::Tensor numbers(const ColumnView& column, std::span<const int64_t> rows, at::
   return out;
 }
 
+constexpr int64_t kMostSent = int64_t{4} << 30;  // bytes; NVIDIA's smallest for such work have 8 GiB
+
+at::Tensor sent(const ColumnView& column, int64_t rows, at::Device device) {
+  std::vector<int64_t> sizes = column.shape;
+  sizes.insert(sizes.begin(), rows);
+  return at::from_blob(const_cast<uint8_t*>(column.as<uint8_t>()), sizes, at::kByte).to(device);
+}
+
 at::Tensor gather_numbers(const ColumnView& column, std::span<const int64_t> rows, at::ScalarType type) {
   if (column.type == "int64") return numbers<int64_t>(column, rows, type);
   if (column.type == "float32") return numbers<float>(column, rows, type);
@@ -61,8 +69,9 @@ at::Tensor pictures(const uint8_t* values, const Shape& shape, std::span<const i
   return out;
 }
 
-Batches::Batches(const Json& data, const Network& net)
-    : prepared_(Prepared::open(data.at("cache").get<std::string>())),
+Batches::Batches(const Json& data, const Network& net, at::Device device)
+    : device_(device),
+      prepared_(Prepared::open(data.at("cache").get<std::string>())),
       splits_(read_splits(data.at("splits").get<std::string>())),
       input_columns_(names(data, "inputs")),
       target_columns_(names(data, "targets")),
@@ -76,6 +85,11 @@ Batches::Batches(const Json& data, const Network& net)
   for (const auto& [name, column] : input_columns_) prepared_.column(column);
   for (const auto& [head, column] : target_columns_) prepared_.column(column);
   if (!weight_column_.empty()) read_sample_weights();
+  if (device_.is_cpu()) return;
+  for (const auto& [name, column_name] : input_columns_) {
+    const ColumnView& column = prepared_.column(column_name);
+    if (column.kind == ColumnKind::image && prepared_.rows() * elements(column.shape) <= kMostSent) sent_[column_name] = sent(column, prepared_.rows(), device_);
+  }
 }
 
 void Batches::read_sample_weights() {
@@ -104,17 +118,28 @@ void Batches::keep(std::shared_ptr<const KeptValues> values, const Network& net)
   }
   for (const Layer& layer : net.layers())
     if (layer.op == "input" && !needed[static_cast<size_t>(layer.id)]) input_columns_.erase(layer.set.at("name").get<std::string>());
+  std::erase_if(sent_, [&](const auto& column) {
+    return std::ranges::none_of(input_columns_, [&](const auto& input) { return input.second == column.first; });
+  });
 }
 
 Inputs Batches::inputs(std::span<const int64_t> rows) const {
   Inputs all;
   if (kept_) kept_->gather(rows, all);
+  for (auto& [name, values] : all) values = values.to(device_);
   for (const auto& [name, column_name] : input_columns_) {
     const ColumnView& column = prepared_.column(column_name);
-    all[name] = column.kind == ColumnKind::image ? pictures(column.as<uint8_t>(), column.shape, rows)
-                                                 : gather_numbers(column, rows, at::kFloat);
+    all[name] = column.kind == ColumnKind::image ? pictures_of(column_name, rows) : gather_numbers(column, rows, at::kFloat).to(device_);
   }
   return all;
+}
+
+at::Tensor Batches::pictures_of(const std::string& column_name, std::span<const int64_t> rows) const {
+  const ColumnView& column = prepared_.column(column_name);
+  const auto found = sent_.find(column_name);
+  if (found == sent_.end()) return pictures(column.as<uint8_t>(), column.shape, rows).to(device_);
+  // (B, H, W, C) seen as (B, C, H, W) is channels last already.
+  return found->second.index_select(0, at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong).to(device_)).permute({0, 3, 1, 2}).to(at::kFloat);
 }
 
 const ColumnView& Batches::target_column(const std::string& head) const {
@@ -123,8 +148,8 @@ const ColumnView& Batches::target_column(const std::string& head) const {
 
 at::Tensor Batches::target(const std::string& head, std::span<const int64_t> rows) const {
   const ColumnView& column = target_column(head);
-  if (column.kind == ColumnKind::class_label) return gather_numbers(column, rows, at::kLong).flatten();
-  return gather_numbers(column, rows, at::kFloat);
+  if (column.kind == ColumnKind::class_label) return gather_numbers(column, rows, at::kLong).flatten().to(device_);
+  return gather_numbers(column, rows, at::kFloat).to(device_);
 }
 
 Batch Batches::gather(std::span<const int64_t> rows, bool with_targets) const {
@@ -132,7 +157,7 @@ Batch Batches::gather(std::span<const int64_t> rows, bool with_targets) const {
   if (!with_targets) return batch;
   for (const auto& [head, column] : target_columns_) batch.targets[head] = target(head, rows);
   if (!weight_column_.empty())
-    batch.importance = gather_numbers(prepared_.column(weight_column_), rows, at::kFloat).flatten() * weight_scale_;
+    batch.importance = (gather_numbers(prepared_.column(weight_column_), rows, at::kFloat).flatten() * weight_scale_).to(device_);
   return batch;
 }
 

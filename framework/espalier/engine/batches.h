@@ -26,11 +26,12 @@ struct Batch {
   int64_t rows = 0;
 };
 
-/// Gathers rows of mapped columns into tensors: pictures become float (B, C, H, W) in channels-last memory.
+/// Gathers rows of mapped columns into tensors: pictures become float (B, C, H, W) in channels-last memory. A device other than
+/// the processor is sent each column of pictures once, if it is not too large, and gathers from that.
 class Batches {
  public:
-  /// `data` is the trial's {"cache", "splits", "inputs", "targets", "sample_weight"}. Throws E2xxx.
-  Batches(const Json& data, const Network& net);
+  /// `data` is the trial's {"cache", "splits", "inputs", "targets", "sample_weight"}; tensors are on `device`. Throws E2xxx.
+  Batches(const Json& data, const Network& net, at::Device device = at::kCPU);
 
   /// From now on these values stand among the inputs, and columns that only they were computed from do not.
   void keep(std::shared_ptr<const KeptValues> values, const Network& net);
@@ -45,12 +46,15 @@ class Batches {
 
  private:
   void read_sample_weights();
+  at::Tensor pictures_of(const std::string& column, std::span<const int64_t> rows) const;
 
+  const at::Device device_;
   Prepared prepared_;
   Splits splits_;
   std::shared_ptr<const KeptValues> kept_;
   std::map<std::string, std::string> input_columns_;
   std::map<std::string, std::string> target_columns_;
+  std::map<std::string, at::Tensor> sent_;  ///< by column: all its pictures (N, H, W, C) as bytes, on the device
   std::string weight_column_;  ///< "": none
   double weight_scale_ = 1.0;
 };

@@ -86,12 +86,12 @@ bool step(Subject& subject, const Inputs& inputs, Optimizer& optimizer, uint64_t
   subject.weights.clear_gradients();
   if (!loss.requires_grad()) return false;
   loss.backward();
-  optimizer.step(subject.weights.parameters(), subject.weights.gradients(), 1.0, 1.0);
+  optimizer.step(1.0);
   return true;
 }
 
 Optimizer optimizer_for(const Weights& weights, const Json& settings) {
-  return {settings, static_cast<int64_t>(weights.parameters().size()), weights.segments()};
+  return {settings, weights.parameters(), weights.gradients(), weights.segments()};
 }
 
 /// Shapes of the engine are those of the document, for one sample and for several.
@@ -201,7 +201,7 @@ std::string why_not_learned(const Json& document) {
       if (number == 0) first = last;
       subject.weights.clear_gradients();
       value.backward();
-      optimizer.step(subject.weights.parameters(), subject.weights.gradients(), 1.0, 1.0);
+      optimizer.step(1.0);
     }
     if (last >= first) return "the loss of '" + output.head + "' does not fall: " + std::to_string(first) + ", then " + std::to_string(last);
   }

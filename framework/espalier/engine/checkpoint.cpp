@@ -77,6 +77,15 @@ bool is_whole(std::string text, const Json& metadata) {
   return sha256_of(text.replace(at, hash.size(), no_hash())) == hash;
 }
 
+/// Flat buffers where the processor can read and write them: themselves, or copies.
+struct FlatCopies {
+  FlatCopies(const at::Tensor& of_parameters, const at::Tensor& of_buffers)
+      : parameters(of_parameters.defined() ? of_parameters.cpu() : of_parameters), buffers(of_buffers.defined() ? of_buffers.cpu() : of_buffers) {}
+  const at::Tensor& of(const Entry& entry) const { return entry.trained ? parameters : buffers; }
+  at::Tensor parameters;
+  at::Tensor buffers;
+};
+
 [[noreturn]] void damaged(const std::filesystem::path& file, const std::string& why) {
   fail("E0419", file.string() + " is damaged: " + why);
 }
@@ -154,27 +163,30 @@ TensorFile read_checkpoint(const std::filesystem::path& file, const std::functio
   fail("E0419", why, "no earlier checkpoint lies beside it");
 }
 
-void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, std::span<const float> parameters,
-                 std::span<const float> buffers) {
+void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, const at::Tensor& parameters, const at::Tensor& buffers) {
+  const FlatCopies copies(parameters, buffers);
   for (const Entry& entry : weights.entries()) {
-    const std::span<const float> flat = entry.trained ? parameters : buffers;
-    if (flat.empty()) continue;
-    const auto part = flat.subspan(static_cast<size_t>(entry.offset), static_cast<size_t>(elements(entry.shape)));
-    file.tensors[prefix + entry.key] = {.shape = entry.shape, .values = {part.begin(), part.end()}};
+    const at::Tensor& flat = copies.of(entry);
+    if (!flat.defined()) continue;
+    const auto* values = flat.const_data_ptr<float>() + entry.offset;
+    file.tensors[prefix + entry.key] = {.shape = entry.shape, .values = {values, values + elements(entry.shape)}};
   }
 }
 
-void get_weights(const TensorFile& file, const std::string& prefix, const Weights& weights, std::span<float> parameters,
-                 std::span<float> buffers) {
+void get_weights(const TensorFile& file, const std::string& prefix, const Weights& weights, const at::Tensor& parameters,
+                 const at::Tensor& buffers) {
+  const FlatCopies copies(parameters, buffers);
   for (const Entry& entry : weights.entries()) {
-    const std::span<float> flat = entry.trained ? parameters : buffers;
-    if (flat.empty()) continue;
+    const at::Tensor& flat = copies.of(entry);
+    if (!flat.defined()) continue;
     const auto found = file.tensors.find(prefix + entry.key);
     require(found != file.tensors.end(), "E0420", "the weights hold no tensor '" + prefix + entry.key + "'");
     require(found->second.shape == entry.shape, "E0420", "tensor '" + prefix + entry.key + "' is " + to_string(found->second.shape) +
                                                              ", the network wants " + to_string(entry.shape));
-    std::copy(found->second.values.begin(), found->second.values.end(), flat.begin() + entry.offset);
+    std::ranges::copy(found->second.values, flat.data_ptr<float>() + entry.offset);
   }
+  if (parameters.defined()) parameters.copy_(copies.parameters);
+  if (buffers.defined()) buffers.copy_(copies.buffers);
 }
 
 }  // namespace espalier::engine

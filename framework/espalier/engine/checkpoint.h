@@ -33,11 +33,10 @@ TensorFile read_tensors(const std::filesystem::path& file);
 /// there is none.
 TensorFile read_checkpoint(const std::filesystem::path& file, const std::function<void(const std::string&)>& say);
 
-/// Parameters and buffers as named tensors, "<layer id>.<name>", after `prefix`, taken from flat copies.
-void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, std::span<const float> parameters,
-                 std::span<const float> buffers);
-/// The inverse; an empty span is left out. Throws E0420 where the file does not fit the network.
-void get_weights(const TensorFile& file, const std::string& prefix, const Weights& weights, std::span<float> parameters,
-                 std::span<float> buffers);
+/// Flat parameters and buffers, on any device, as named tensors, "<layer id>.<name>", after `prefix`; what is undefined is left out.
+void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, const at::Tensor& parameters, const at::Tensor& buffers);
+/// The inverse: fills what is defined. Throws E0420 where the file does not fit the network.
+void get_weights(const TensorFile& file, const std::string& prefix, const Weights& weights, const at::Tensor& parameters,
+                 const at::Tensor& buffers);
 
 }  // namespace espalier::engine

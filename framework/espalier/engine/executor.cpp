@@ -71,8 +71,8 @@ at::Tensor conv(const Json& set, at::Tensor x, const at::Tensor& weight, const a
   return at::conv2d(w.even() ? x : padded(x, w, 0.0), weight, bias, strides, padding, dilation, groups);
 }
 
-bool is_depthwise(const at::Tensor& x, const at::Tensor& filters) {
-  return filters.size(0) > 1 && filters.size(0) == x.size(1) && filters.size(1) == 1;
+bool suits_depthwise(const at::Tensor& x, const at::Tensor& filters) {
+  return x.is_cpu() && filters.size(0) > 1 && filters.size(0) == x.size(1) && filters.size(1) == 1;
 }
 
 at::Tensor depthwise_conv(const Json& set, const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) {
@@ -87,7 +87,7 @@ bool keeps_size(const Json& set) {
 
 at::Tensor max_pool(const Json& set, const at::Tensor& x) {
   const Window w = window(set, x, 2, 2);
-  if (w.kernel == w.stride && w.kernel < 16)
+  if (x.is_cpu() && w.kernel == w.stride && w.kernel < 16)
     return max_of_tiles(x, {.kernel = w.kernel, .rows_before = w.rows.before, .columns_before = w.columns.before,
                             .height = w.height, .width = w.width});
   const std::vector<int64_t> kernel = {w.kernel, w.kernel};
@@ -123,17 +123,15 @@ at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& scale, const at::Te
   return x.dim() == 4 ? normed.permute({0, 3, 1, 2}) : normed;
 }
 
-/// Zero with probability `rate`, else 1 / (1 - rate); `shape` decides what shares one draw.
-at::Tensor mask(at::IntArrayRef shape, const at::Tensor& like, double rate, const at::Generator& generator) {
-  return at::empty(shape, like.options()).bernoulli_(1.0 - rate, generator).div_(1.0 - rate);
-}
-
+/// Multiplies by zero with probability `rate`, else by 1 / (1 - rate): each value by itself, or all of a sample alike. Drawn by the
+/// processor, so that every device drops the same.
 at::Tensor drop(const Layer& layer, const at::Tensor& x, const at::Generator& generator) {
   const double rate = layer.set.at("rate").get<double>();
-  if (layer.op == "dropout") return x * at::empty_like(x).bernoulli_(1.0 - rate, generator).div_(1.0 - rate);
-  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
-  shape[0] = x.size(0);
-  return x * mask(shape, x, rate, generator);
+  const at::TensorOptions here = x.options().device(at::kCPU);
+  std::vector<int64_t> samples(static_cast<size_t>(x.dim()), 1);
+  samples[0] = x.size(0);
+  at::Tensor mask = layer.op == "dropout" ? at::empty_like(x, here) : at::empty(samples, here);
+  return x * mask.bernoulli_(1.0 - rate, generator).div_(1.0 - rate).to(x.device());
 }
 
 }  // namespace
@@ -165,7 +163,7 @@ NormWeights Executor::norm_weights(const Layer& layer, bool frozen) const {
 }
 
 at::Tensor Executor::convolved(const Json& set, const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) const {
-  if (is_depthwise(x, filters)) return depthwise_conv(set, lower(x), filters, bias);
+  if (suits_depthwise(x, filters)) return depthwise_conv(set, lower(x), filters, bias);
   const at::Tensor low = lower(x);
   if (keeps_size(set) && suits_winograd(low, filters)) return winograd(low, filters, bias);
   return conv(set, low, lower(filters), lower(bias));
@@ -188,7 +186,7 @@ at::Tensor Executor::normalized(const Step& step, const Values& in) const {
 
 at::Tensor Executor::augmented(const Layer& layer, const at::Tensor& x, Randomness& randomness) const {
   const int from = layer.in.at(0);
-  const PixelScale scale = gives_pixels_[static_cast<size_t>(from)] ? pixel_scale(net_, weights_, from) : PixelScale{};
+  const auto scale = [&] { return gives_pixels_[static_cast<size_t>(from)] ? pixel_scale(net_, weights_, from) : PixelScale{}; };
   return augment(layer.op, layer.set, x, scale, randomness);
 }
 

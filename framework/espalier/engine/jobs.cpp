@@ -56,7 +56,7 @@ void append_predictions(Session& session, const Inputs& inputs, std::span<const 
   const std::vector<at::Tensor> values = session.outputs(inputs);
   std::vector<at::Tensor> answers;
   for (size_t i = 0; i < values.size(); ++i)
-    answers.push_back(decode(session.net().outputs()[i], values[i].to(at::kFloat), session.weights()).contiguous());
+    answers.push_back(decode(session.net().outputs()[i], values[i].to(at::kFloat), session.weights()).cpu().contiguous());
   for (size_t r = 0; r < rows.size(); ++r) {
     Json record = {{"row", rows[r]}};
     if (of_data) record["origin"] = session.batches().prepared().origin(rows[r]);
@@ -70,7 +70,7 @@ void append_predictions(Session& session, const Inputs& inputs, std::span<const 
 Json plane(const at::Tensor& values) {
   const at::Tensor low = values.min();
   const at::Tensor range = (values.max() - low).clamp_min(1e-12);
-  const at::Tensor bytes = ((values - low) / range * 255.0).round().to(at::kLong).contiguous();
+  const at::Tensor bytes = ((values - low) / range * 255.0).round().to(at::kLong).cpu().contiguous();
   Json rows = Json::array();
   for (int64_t y = 0; y < bytes.size(0); ++y) {
     const auto* from = bytes.data_ptr<int64_t>() + y * bytes.size(1);
@@ -133,7 +133,8 @@ void predict(const Json& job, const Machine& machine, Channel& channel) {
       if (layer.op == "input") name = layer.set.at("name").get<std::string>();
     for (int64_t i = 0; i < shape[0]; ++i) {
       const std::vector<int64_t> row = {i};
-      append_predictions(session, {{name, pictures(bytes.data(), {shape[1], shape[2], shape[3]}, row)}}, row, false, all);
+      const at::Tensor picture = pictures(bytes.data(), {shape[1], shape[2], shape[3]}, row).to(session.device());
+      append_predictions(session, {{name, picture}}, row, false, all);
     }
   } else {
     const Json asked = field(job, "rows");

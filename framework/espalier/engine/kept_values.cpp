@@ -40,7 +40,7 @@ std::string key_of(const Network& net, const Weights& weights, const std::vector
     if (!needed[i]) continue;
     hash.add(document.at("layers").at(i).dump());
     for (const Weight& weight : net.layers()[i].weights) {
-      const at::Tensor tensor = weights.get(net.layers()[i].id, weight.name).contiguous();
+      const at::Tensor tensor = weights.get(net.layers()[i].id, weight.name).cpu().contiguous();
       hash.add(tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel()) * sizeof(float));
     }
   }
@@ -58,7 +58,7 @@ void write_values(const fs::path& file, const std::vector<int>& layers, const st
   for (size_t begin = 0; begin < rows.size(); begin += kPart) {
     const auto part = std::span(rows).subspan(begin, std::min(kPart, rows.size() - begin));
     std::vector<at::Tensor> values = compute(part, layers);
-    for (at::Tensor& value : values) value = value.to(at::kFloat).flatten(1);
+    for (at::Tensor& value : values) value = value.to(at::kFloat).cpu().flatten(1);
     const at::Tensor all = at::cat(values, 1).contiguous();
     out.write(reinterpret_cast<const char*>(all.data_ptr<float>()), static_cast<std::streamsize>(all.nbytes()));
   }

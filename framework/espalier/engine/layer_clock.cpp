@@ -1,5 +1,7 @@
 #include "espalier/engine/layer_clock.h"
 
+#include "espalier/engine/device.h"
+
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/function_hook.h>
 
@@ -18,24 +20,29 @@ struct Mark : torch::autograd::FunctionPreHook {
   size_t layer;
 };
 
-void LayerClock::forward_begins() { since_ = std::chrono::steady_clock::now(); }
+LayerClock::Time LayerClock::now() const {
+  wait_for(device_);
+  return std::chrono::steady_clock::now();
+}
+
+void LayerClock::forward_begins() { since_ = now(); }
 
 void LayerClock::forward_ends(const Step& step, const at::Tensor& value) {
-  forward_[step.layer] += std::chrono::duration<double>(std::chrono::steady_clock::now() - since_).count();
+  forward_[step.layer] += std::chrono::duration<double>(now() - since_).count();
   if (value.grad_fn()) value.grad_fn()->add_pre_hook(std::make_unique<Mark>(*this, step.layer));
 }
 
 void LayerClock::backward_begins() {
   current_.reset();
-  since_ = std::chrono::steady_clock::now();
+  since_ = now();
 }
 
 void LayerClock::backward_ends() { reached(std::nullopt); }
 
 void LayerClock::reached(std::optional<size_t> layer) {
-  const Time now = std::chrono::steady_clock::now();
-  (current_ ? backward_[*current_] : loss_) += std::chrono::duration<double>(now - since_).count();
-  since_ = now;
+  const Time here = now();
+  (current_ ? backward_[*current_] : loss_) += std::chrono::duration<double>(here - since_).count();
+  since_ = here;
   current_ = layer;
 }
 

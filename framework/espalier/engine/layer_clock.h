@@ -14,7 +14,8 @@ namespace espalier::engine {
 /// back a mark stands before each layer's gradient, and the time up to the next mark is that layer's.
 class LayerClock {
  public:
-  explicit LayerClock(size_t layers) : forward_(layers), backward_(layers) {}
+  /// Each time is read when `device` has done what it was given.
+  LayerClock(size_t layers, at::Device device) : device_(device), forward_(layers), backward_(layers) {}
 
   void forward_begins();
   /// The step that gives `value` has run. Steps run as one count for their last layer.
@@ -31,7 +32,9 @@ class LayerClock {
   friend struct Mark;
   using Time = std::chrono::steady_clock::time_point;
   void reached(std::optional<size_t> layer);
+  Time now() const;
 
+  at::Device device_;
   std::vector<double> forward_;
   std::vector<double> backward_;
   double loss_ = 0.0;

@@ -71,7 +71,8 @@ at::Tensor HeadLoss::operator()(const at::Tensor& output, const at::Tensor& targ
 
 at::Tensor HeadLoss::of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const {
   const at::Tensor valid = target.ge(0);
-  if (gamma_ == 0.0 && !importance.defined()) {
+  // Another device would be waited for to know whether there is any class.
+  if (gamma_ == 0.0 && !importance.defined() && logits.is_cpu()) {
     if (!valid.any().item<bool>()) return logits.sum() * 0.0;
     return at::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, kMissing, smoothing_);
   }

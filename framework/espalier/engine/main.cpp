@@ -45,10 +45,14 @@ void listen_to_signals() {
 }
 
 int perform(const Json& job, Channel& channel) {
-  const espalier::engine::Machine machine = espalier::engine::prepare_machine(job.at("trial").value("train", Json::object()));
-  channel.send({{"hello", {{"torch", TORCH_VERSION}, {"device", "cpu"}, {"threads", machine.threads},
-                           {"precision", machine.bf16 ? "bf16" : "float32"}}}});
   const std::string what = job.value("do", std::string("train"));
+  Json settings = job.at("trial").value("train", Json::object());
+  // What was trained on a GPU can be looked at anywhere.
+  if (what != "train" && what != "profile") settings["device"] = "auto";
+  const espalier::engine::Machine machine = espalier::engine::prepare_machine(settings);
+  const char* device = machine.device.is_cpu() ? "cpu" : "cuda";
+  channel.send({{"hello", {{"torch", TORCH_VERSION}, {"device", device}, {"threads", machine.threads},
+                           {"precision", machine.bf16 ? "bf16" : "float32"}}}});
   if (what == "train") return train(job, machine, channel) == End::done ? 0 : kStopped;
   if (what == "evaluate") {
     evaluate(job, machine, channel);
@@ -60,10 +64,12 @@ int perform(const Json& job, Channel& channel) {
     profile(job, machine, channel);
   } else if (what == "views") {
     views(job, machine, channel);
+  } else if (what == "machine") {
+    channel.send({{"done", {{"device", device}}}});
   } else if (what == "check") {
     check(job, channel);
   } else {
-    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features, profile, views and check are there");
+    espalier::fail("E0401", "no job is called '" + what + "'", "train, evaluate, predict, features, profile, views, machine and check are there");
   }
   return 0;
 }

@@ -61,7 +61,7 @@ std::optional<Mixing> Mixer::draw(const Inputs& inputs, Random& random) const {
 }
 
 at::Tensor partners_of(const at::Tensor& x, const Mixing& mixing) {
-  const at::Tensor rows = at::tensor(mixing.partners, at::kLong);
+  const at::Tensor rows = at::tensor(mixing.partners, at::kLong).to(x.device());
   if (x.dim() != 4) return x.index_select(0, rows);
   return x.permute({0, 2, 3, 1}).index_select(0, rows).permute({0, 3, 1, 2});  // whole pictures of channels-last memory
 }

@@ -180,6 +180,18 @@ void run_backward(const at::Tensor& x, const at::Tensor& y, const at::Tensor& dy
   });
 }
 
+/// By LibTorch's operations, for devices that our kernels do not know.
+at::Tensor activated(const at::Tensor& x, const at::Tensor& residual, Activation activation) {
+  const at::Tensor sum = residual.defined() ? x + residual.to(x.scalar_type()) : x;
+  switch (activation) {
+    case Activation::none: break;
+    case Activation::relu: return at::relu(sum);
+    case Activation::silu: return at::silu(sum);
+    case Activation::gelu: return at::gelu(sum);
+  }
+  return sum;
+}
+
 struct Node : torch::autograd::Function<Node> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const std::optional<at::Tensor>& residual, const at::Tensor& scale, const at::Tensor& shift,
@@ -231,12 +243,24 @@ struct Node : torch::autograd::Function<Node> {
 
 at::Tensor norm_activation(const at::Tensor& x, const at::Tensor& residual, const NormWeights& weights, Activation activation,
                            double momentum, double epsilon) {
+  if (!x.is_cpu()) {
+    const at::Tensor normed = at::batch_norm(x, weights.scale, weights.shift, weights.running_mean, weights.running_variance, true, momentum,
+                                             epsilon, true);
+    return activated(normed, residual, activation);
+  }
   const std::optional<at::Tensor> added = residual.defined() ? std::optional(residual) : std::nullopt;
   return Node::apply(x, added, weights.scale, weights.shift, weights.running_mean, weights.running_variance,
                      static_cast<int64_t>(activation), momentum, epsilon);
 }
 
 at::Tensor settled_norm_activation(const at::Tensor& x, const at::Tensor& residual, const ScaleShift& norm, Activation activation, bool in_place) {
+  if (!x.is_cpu()) {
+    const auto spread = [&](const at::Tensor& of_channels) {
+      const at::Tensor values = of_channels.to(x.scalar_type());
+      return x.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
+    };
+    return activated(at::addcmul(spread(norm.shift), x, spread(norm.scale)), residual, activation);
+  }
   const at::Tensor values = channels_last(x);
   const at::Tensor added = residual.defined() ? channels_last(residual.to(values.scalar_type())) : at::Tensor();
   at::Tensor y = in_place ? values : at::empty_like(values);

@@ -1,8 +1,8 @@
 #include "espalier/engine/optimizer.h"
 
 #include "espalier/error.h"
+#include "espalier/shape.h"
 
-#include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -47,143 +47,141 @@ Optimizer::Rule Optimizer::rule_of(const Json& settings, bool is_filter_bank) {
   rule.kind = kind->second;
   if (rule.kind == Kind::muon && !is_filter_bank) {
     rule = {.kind = Kind::sgd, .learning_rate = settings.value("partner_learning_rate", 0.1),
-            .momentum = settings.value("partner_momentum", 0.85F), .nesterov = true,
-            .weight_decay = settings.value("weight_decay", 0.0F)};
+            .momentum = settings.value("partner_momentum", 0.85), .nesterov = true,
+            .weight_decay = settings.value("weight_decay", 0.0)};
     return rule;
   }
   const bool momentum_only = rule.kind == Kind::sgd || rule.kind == Kind::muon;
   const bool by_sign = rule.kind == Kind::lion;
   rule.learning_rate = settings.value("learning_rate", momentum_only ? 0.01 : by_sign ? 0.0001 : 0.001);
-  rule.momentum = settings.value("momentum", 0.9F);
+  rule.momentum = settings.value("momentum", 0.9);
   rule.nesterov = settings.value("nesterov", false);
-  rule.weight_decay = settings.value("weight_decay", rule.kind == Kind::adamw ? 0.01F : 0.0F);
+  rule.weight_decay = settings.value("weight_decay", rule.kind == Kind::adamw ? 0.01 : 0.0);
   rule.beta1 = settings.value("beta1", 0.9);
   rule.beta2 = settings.value("beta2", by_sign ? 0.99 : 0.999);
-  rule.epsilon = settings.value("epsilon", 1e-8F);
+  rule.epsilon = settings.value("epsilon", 1e-8);
   rule.iterations = settings.value("iterations", int64_t{5});
   rule.fixed_norm = settings.value("fixed_norm", true);
   return rule;
 }
 
-Optimizer::Optimizer(const Json& settings, int64_t size, std::vector<Segment> segments) : common_(rule_of(settings, true)) {
-  for (Segment& segment : segments) {
+bool Optimizer::has_first(const Rule& rule) { return rule.kind != Kind::sgd || rule.momentum != 0.0; }
+bool Optimizer::has_second(const Rule& rule) { return rule.kind == Kind::adam || rule.kind == Kind::adamw || rule.kind == Kind::radam; }
+
+Optimizer::Optimizer(const Json& settings, const at::Tensor& parameters, const at::Tensor& gradients, const std::vector<Segment>& segments)
+    : common_(rule_of(settings, true)) {
+  std::vector<Rule> rules;
+  for (const Segment& segment : segments) {
     Rule rule = rule_of(segment.optimizer.is_null() ? settings : segment.optimizer, segment.rows > 0);
     rule.learning_rate *= segment.learning_rate;
-    rule.weight_decay *= static_cast<float>(segment.weight_decay);
-    ruled_.push_back({std::move(segment), rule});
+    rule.weight_decay *= segment.decays ? segment.weight_decay : 0.0;
+    rules.push_back(rule);
   }
-  const auto any = [&](const auto& holds) { return std::ranges::any_of(ruled_, [&](const Ruled& on) { return holds(on.rule); }); };
-  if (any([](const Rule& rule) { return rule.kind != Kind::sgd || rule.momentum != 0.0F; })) first.assign(static_cast<size_t>(size), 0.0F);
-  if (any([](const Rule& rule) { return rule.kind == Kind::adam || rule.kind == Kind::adamw || rule.kind == Kind::radam; }))
-    second.assign(static_cast<size_t>(size), 0.0F);
+  if (std::ranges::any_of(rules, has_first)) first = at::zeros_like(parameters);
+  if (std::ranges::any_of(rules, has_second)) second = at::zeros_like(parameters);
+  for (size_t i = 0; i < rules.size(); ++i) add(rules[i], segments[i], parameters, gradients);
 }
 
-void Optimizer::step(std::span<float> parameters, std::span<const float> gradients, double factor, double gradient_scale) {
+void Optimizer::add(const Rule& rule, const Segment& segment, const at::Tensor& parameters, const at::Tensor& gradients) {
+  const auto same = [&](const Group& group) { return group.rule == rule && group.first_update == segment.first_update; };
+  const auto found = std::ranges::find_if(groups_, same);
+  Group& group = found != groups_.end() ? *found : groups_.emplace_back(Group{.rule = rule, .first_update = segment.first_update});
+  const bool is_matrix = rule.kind == Kind::muon;
+  const auto view = [&](const at::Tensor& flat) {
+    if (is_matrix) return flat.narrow(0, segment.begin, segment.count).view({segment.rows, segment.count / segment.rows});
+    return flat.narrow(0, segment.begin, segment.end - segment.begin);
+  };
+  group.weights.push_back(view(parameters));
+  group.gradients.push_back(view(gradients));
+  if (has_first(rule)) group.first.push_back(view(first));
+  if (has_second(rule)) group.second.push_back(view(second));
+}
+
+void Optimizer::step(double factor) {
+  const at::NoGradGuard no_gradients;
   ++updates;
-  const auto scale = static_cast<float>(gradient_scale);
-  for (const Ruled& on : ruled_) {
-    if (updates <= on.segment.first_update) continue;
-    const auto rate = static_cast<float>(on.rule.learning_rate * factor);
-    if (on.rule.kind == Kind::sgd) {
-      sgd(on, parameters.data(), gradients.data(), rate, scale);
-    } else if (on.rule.kind == Kind::lion) {
-      lion(on, parameters.data(), gradients.data(), rate, scale);
-    } else if (on.rule.kind == Kind::muon) {
-      muon(on, parameters.data(), gradients.data(), rate, scale);
-    } else {
-      adam(on, parameters.data(), gradients.data(), rate, scale);
+  for (const Group& on : groups_) {
+    if (updates <= on.first_update) continue;
+    const double rate = on.rule.learning_rate * factor;
+    switch (on.rule.kind) {
+      case Kind::sgd: sgd(on, rate); break;
+      case Kind::adam:
+      case Kind::adamw: adam(on, rate, updates - on.first_update); break;
+      case Kind::radam: radam(on, rate, updates - on.first_update); break;
+      case Kind::lion: lion(on, rate); break;
+      case Kind::muon: muon(on, rate); break;
     }
   }
 }
 
-void Optimizer::sgd(const Ruled& on, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
-  const Segment& segment = on.segment;
-  const float decay = segment.decays ? on.rule.weight_decay : 0.0F;
-  if (on.rule.momentum == 0.0F) {
-    for (int64_t i = segment.begin; i < segment.end; ++i) w[i] -= rate * (scale * g[i] + decay * w[i]);
-    return;
-  }
-  float* __restrict__ v = first.data();
-  const float m = on.rule.momentum;
-  const float look_ahead = on.rule.nesterov ? 1.0F : 0.0F;
-  const float keep = on.rule.nesterov ? m : 1.0F;
-  for (int64_t i = segment.begin; i < segment.end; ++i) {
-    const float gradient = scale * g[i] + decay * w[i];
-    v[i] = m * v[i] + gradient;
-    w[i] -= rate * (look_ahead * gradient + keep * v[i]);
-  }
+void Optimizer::sgd(const Group& on, double rate) {
+  at::_fused_sgd_(on.weights, on.gradients, on.first, on.rule.weight_decay, on.rule.momentum, rate, 0.0, on.rule.nesterov, false, false);
 }
 
-Optimizer::Pace Optimizer::pace_of(const Rule& rule, float rate, int64_t updates_done) {
-  const auto count = static_cast<double>(updates_done);
+void Optimizer::adam(const Group& on, double rate, int64_t updates) {
+  const Rule& rule = on.rule;
+  const std::vector<at::Tensor> counts(on.weights.size(), at::full({}, static_cast<double>(updates), on.weights[0].options()));
+  const auto step = [&](const auto& update) {
+    update(on.weights, on.gradients, on.first, on.second, at::TensorList(), counts, rate, rule.beta1, rule.beta2, rule.weight_decay,
+           rule.epsilon, false, false);
+  };
+  // As lambdas, since each name stands for several functions.
+  if (rule.kind == Kind::adam) step([](auto&&... all) { at::_fused_adam_(all...); });
+  else step([](auto&&... all) { at::_fused_adamw_(all...); });
+}
+
+void Optimizer::radam(const Group& on, double rate, int64_t updates) {
+  const Rule& rule = on.rule;
+  const auto count = static_cast<double>(updates);
   const double decayed = std::pow(rule.beta2, count);
   const double pace = rate / (1.0 - std::pow(rule.beta1, count));
-  if (rule.kind != Kind::radam) return {static_cast<float>(pace), static_cast<float>(1.0 / std::sqrt(1.0 - decayed)), rule.epsilon};
   const double longest = 2.0 / (1.0 - rule.beta2) - 1.0;
   const double length = longest - 2.0 * count * decayed / (1.0 - decayed);
-  // Of so few gradients the variance is not known: the momentum alone.
-  if (length <= 5.0) return {static_cast<float>(pace), 0.0F, 1.0F};
-  const double share = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length);
-  return {static_cast<float>(pace * std::sqrt(share * (1.0 - decayed))), 1.0F, rule.epsilon};
+  for (size_t i = 0; i < on.weights.size(); ++i) {
+    at::Tensor m = on.first[i], v = on.second[i], w = on.weights[i];
+    m.mul_(rule.beta1).add_(on.gradients[i], 1.0 - rule.beta1);
+    v.mul_(rule.beta2).addcmul_(on.gradients[i], on.gradients[i], 1.0 - rule.beta2);
+    w.mul_(1.0 - rate * rule.weight_decay);
+    if (length <= 5.0) {
+      w.sub_(m, pace);  // of so few gradients the variance is not known: the momentum alone
+      continue;
+    }
+    const double share = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length);
+    w.addcdiv_(m, v.sqrt().add_(rule.epsilon), -pace * std::sqrt(share * (1.0 - decayed)));
+  }
 }
 
-void Optimizer::adam(const Ruled& on, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
-  const Segment& segment = on.segment;
+void Optimizer::lion(const Group& on, double rate) {
   const Rule& rule = on.rule;
-  const float decay = segment.decays ? rule.weight_decay : 0.0F;
-  const float coupled = rule.kind == Kind::adam ? decay : 0.0F;
-  const float shrink = rule.kind == Kind::adam ? 1.0F : 1.0F - rate * decay;
-  const auto b1 = static_cast<float>(rule.beta1);
-  const auto b2 = static_cast<float>(rule.beta2);
-  const Pace by = pace_of(rule, rate, updates - segment.first_update);
-  float* __restrict__ m = first.data();
-  float* __restrict__ v = second.data();
-  for (int64_t i = segment.begin; i < segment.end; ++i) {
-    const float gradient = scale * g[i] + coupled * w[i];
-    m[i] = b1 * m[i] + (1.0F - b1) * gradient;
-    v[i] = b2 * v[i] + (1.0F - b2) * gradient * gradient;
-    w[i] = shrink * w[i] - by.pace * m[i] / (std::sqrt(v[i]) * by.root + by.floor);
+  for (size_t i = 0; i < on.weights.size(); ++i) {
+    at::Tensor m = on.first[i], w = on.weights[i];
+    const at::Tensor direction = m.mul(rule.beta1).add_(on.gradients[i], 1.0 - rule.beta1).sign_();
+    w.mul_(1.0 - rate * rule.weight_decay).sub_(direction, rate);
+    m.mul_(rule.beta2).add_(on.gradients[i], 1.0 - rule.beta2);
   }
 }
 
-void Optimizer::lion(const Ruled& on, float* __restrict__ w, const float* __restrict__ g, float rate, float scale) {
-  const Segment& segment = on.segment;
-  const float shrink = segment.decays ? 1.0F - rate * on.rule.weight_decay : 1.0F;
-  const auto b1 = static_cast<float>(on.rule.beta1);
-  const auto b2 = static_cast<float>(on.rule.beta2);
-  float* __restrict__ m = first.data();
-  for (int64_t i = segment.begin; i < segment.end; ++i) {
-    const float gradient = scale * g[i];
-    const float direction = b1 * m[i] + (1.0F - b1) * gradient;
-    const float sign = direction > 0.0F ? 1.0F : direction < 0.0F ? -1.0F : 0.0F;
-    w[i] = shrink * w[i] - rate * sign;
-    m[i] = b2 * m[i] + (1.0F - b2) * gradient;
+void Optimizer::muon(const Group& on, double rate) {
+  const Rule& rule = on.rule;
+  for (size_t i = 0; i < on.weights.size(); ++i) {
+    at::Tensor momentum = on.first[i], weights = on.weights[i];
+    const at::Tensor& gradient = on.gradients[i];
+    momentum.mul_(rule.momentum).add_(gradient);
+    const at::Tensor direction = orthogonalised(rule.nesterov ? gradient + rule.momentum * momentum : momentum, rule.iterations);
+    if (rule.fixed_norm) {
+      weights.mul_(std::sqrt(static_cast<double>(weights.size(0))) / (weights.norm() + 1e-7));
+    } else {
+      weights.mul_(1.0 - rate * rule.weight_decay);
+    }
+    weights.sub_(direction, rate);
   }
 }
 
-void Optimizer::muon(const Ruled& on, float* w, const float* g, float rate, float scale) {
-  const at::NoGradGuard no_gradients;
-  const Segment& segment = on.segment;
-  const std::vector<int64_t> shape = {segment.rows, segment.count / segment.rows};
-  at::Tensor weights = at::from_blob(w + segment.begin, shape);
-  at::Tensor momentum = at::from_blob(first.data() + segment.begin, shape);
-  const at::Tensor gradient = at::from_blob(const_cast<float*>(g) + segment.begin, shape) * scale;
-  const float m = on.rule.momentum;
-  momentum.mul_(m).add_(gradient);
-  const at::Tensor direction = orthogonalised(on.rule.nesterov ? gradient + m * momentum : momentum, on.rule.iterations);
-  const float decay = segment.decays ? on.rule.weight_decay : 0.0F;
-  if (on.rule.fixed_norm) {
-    weights.mul_(std::sqrt(static_cast<double>(segment.rows)) / (weights.norm() + 1e-7));
-  } else if (decay > 0.0F) {
-    weights.mul_(1.0F - rate * decay);
-  }
-  weights.sub_(direction, rate);
-}
-
-double norm(std::span<const float> values) {
-  double sum = 0.0;
-  for (const float x : values) sum += static_cast<double>(x) * static_cast<double>(x);
-  return std::sqrt(sum);
+at::Tensor gradient_norm(const at::Tensor& flat) {
+  // By rows first: how a long sum is divided would depend on the number of threads.
+  constexpr int64_t kRow = 1024;
+  const at::Tensor squares = flat.to(at::kDouble).square_();
+  return at::constant_pad_nd(squares, {0, ceil_div(flat.size(0), kRow) * kRow - flat.size(0)}).view({-1, kRow}).sum(1).sum().sqrt();
 }
 
 }  // namespace espalier::engine

@@ -2,8 +2,9 @@
 
 #include "espalier/json.h"
 
+#include <ATen/ATen.h>
+
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace espalier::engine {
@@ -21,22 +22,24 @@ struct Segment {
   int64_t count = 0;           ///< elements of that matrix: the segment may end with padding
 };
 
-/// sgd, adam, adamw, radam, lion or muon over one flat buffer of float32 parameters. Deterministic: no result depends on
-/// threads. radam (arXiv:1908.03265) is adam that trusts its second moments as far as their variance is known, with adamw's
-/// decay; lion (arXiv:2302.06675) moves by the sign of a momentum. muon (kellerjordan.github.io/posts/muon) moves filter banks along the nearest semi-orthogonal matrix of their momentum;
-/// everything else follows its partner, sgd with Nesterov momentum.
+/// sgd, adam, adamw, radam, lion or muon over one flat buffer of float32 parameters and its gradient, on any device. No result
+/// depends on the number of threads. radam (arXiv:1908.03265) is adam that trusts its second moments as far as their variance is
+/// known, with adamw's decay; lion (arXiv:2302.06675) moves by the sign of a momentum. muon (kellerjordan.github.io/posts/muon)
+/// moves filter banks along the nearest semi-orthogonal matrix of their momentum; everything else follows its partner, sgd with
+/// Nesterov momentum.
 class Optimizer {
  public:
-  /// `settings` is {"name", "learning_rate", "momentum", ...}. Throws E0411 for an unknown name.
-  Optimizer(const Json& settings, int64_t size, std::vector<Segment> segments);
+  /// `settings` is {"name", "learning_rate", "momentum", ...}; `parameters` and `gradients` (N) are kept and read at each step.
+  /// Throws E0411 for an unknown name.
+  Optimizer(const Json& settings, const at::Tensor& parameters, const at::Tensor& gradients, const std::vector<Segment>& segments);
 
   double learning_rate() const { return common_.learning_rate; }
-  /// One update with the learning rate times `factor`; gradients are multiplied by `gradient_scale` first (clipping).
-  void step(std::span<float> parameters, std::span<const float> gradients, double factor, double gradient_scale);
+  /// One update with the learning rate times `factor`.
+  void step(double factor);
 
-  /// State for checkpoints: momentum or first moments, second moments (empty where no segment has one), updates done.
-  std::vector<float> first;
-  std::vector<float> second;
+  /// State for checkpoints: momentum or first moments, second moments (undefined where no segment has one), updates done.
+  at::Tensor first;
+  at::Tensor second;
   int64_t updates = 0;
 
  private:
@@ -45,39 +48,38 @@ class Optimizer {
   struct Rule {
     Kind kind = Kind::sgd;
     double learning_rate = 0.01;
-    float momentum = 0.9F;
+    double momentum = 0.9;
     bool nesterov = false;
-    float weight_decay = 0.0F;
+    double weight_decay = 0.0;
     double beta1 = 0.9;
     double beta2 = 0.999;
-    float epsilon = 1e-8F;
+    double epsilon = 1e-8;
     int64_t iterations = 5;     ///< of Newton and Schulz
     bool fixed_norm = true;     ///< filter banks keep the norm sqrt(rows)
+    bool operator==(const Rule&) const = default;
   };
-  struct Ruled {
-    Segment segment;
+  /// All that follows one rule from one update on: views of the flat buffers, of each kind as many as of weights, or none.
+  struct Group {
     Rule rule;
-  };
-
-  /// Constants of one step along moments: w <- w - pace * m / (root * sqrt(v) + floor).
-  struct Pace {
-    float pace;
-    float root;
-    float floor;
+    int64_t first_update = 0;
+    std::vector<at::Tensor> weights, gradients, first, second;
   };
 
   static Rule rule_of(const Json& settings, bool is_filter_bank);
-  void sgd(const Ruled& on, float* w, const float* g, float rate, float scale);
-  static Pace pace_of(const Rule& rule, float rate, int64_t updates_done);
-  void adam(const Ruled& on, float* w, const float* g, float rate, float scale);
-  void lion(const Ruled& on, float* w, const float* g, float rate, float scale);
-  void muon(const Ruled& on, float* w, const float* g, float rate, float scale);
+  static bool has_first(const Rule& rule);
+  static bool has_second(const Rule& rule);
+  void add(const Rule& rule, const Segment& segment, const at::Tensor& parameters, const at::Tensor& gradients);
+  static void sgd(const Group& on, double rate);
+  static void adam(const Group& on, double rate, int64_t updates);
+  static void radam(const Group& on, double rate, int64_t updates);
+  static void lion(const Group& on, double rate);
+  static void muon(const Group& on, double rate);
 
   Rule common_;
-  std::vector<Ruled> ruled_;
+  std::vector<Group> groups_;
 };
 
-/// Euclidean length, summed in double precision in a fixed order.
-double norm(std::span<const float> values);
+/// Euclidean length of a flat gradient, a scalar of double on its device.
+at::Tensor gradient_norm(const at::Tensor& flat);
 
 }  // namespace espalier::engine

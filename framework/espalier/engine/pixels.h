@@ -40,7 +40,7 @@ std::vector<double> channel_means(const float* picture, const Extents& extents);
 /// Every sample has a random stream of its own, so that the threads do not matter.
 template <class Use>
 at::Tensor each_picture(const at::Tensor& x, Random& random, const Use& use) {
-  const at::Tensor from = x.to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor from = x.to(at::kFloat).cpu().contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor to = at::empty(x.sizes(), from.options(), at::MemoryFormat::ChannelsLast);
   const uint64_t seed = random.bits();
   const int64_t values = extents_of(x).values();
@@ -52,7 +52,7 @@ at::Tensor each_picture(const at::Tensor& x, Random& random, const Use& use) {
       use(source + b * values, target + b * values, own, b);
     }
   });
-  return to.to(x.scalar_type());
+  return to.to(x.options());
 }
 
 /// Where a side of pixels about a random middle of an extent begins and ends; what is outside is lost.

@@ -19,7 +19,7 @@ void load_pretrained(const Json& trial, Weights& weights) {
       at::Tensor to = weights.get(key);
       require(found != content.tensors.end() && to.defined() && found->second.shape == Shape(to.sizes().begin(), to.sizes().end()), "E0420",
               file + " has no tensor '" + name.get<std::string>() + "' that fits weight " + key);
-      std::ranges::copy(found->second.values, to.data_ptr<float>());
+      to.detach().copy_(at::tensor(found->second.values).view(to.sizes()));
     }
   }
 }

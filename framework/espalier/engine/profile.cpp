@@ -1,5 +1,6 @@
 #include "espalier/engine/profile.h"
 
+#include "espalier/engine/device.h"
 #include "espalier/engine/layer_clock.h"
 #include "espalier/engine/stepper.h"
 #include "espalier/network/analysis.h"
@@ -29,6 +30,7 @@ void measure(const Json& trial, Session& session, Stepper& stepper, std::span<co
   session.weights().clear_gradients();
   auto begin = Clock::now();
   const auto phase = [&](const char* name) {
+    wait_for(session.device());
     phases[name] += seconds_since(begin);
     begin = Clock::now();
   };
@@ -42,7 +44,7 @@ void measure(const Json& trial, Session& session, Stepper& stepper, std::span<co
   loss.backward();
   clock.backward_ends();
   phase("backward");
-  stepper.optimizer().step(session.weights().parameters(), session.weights().gradients(), 1e-3, 1.0);
+  stepper.optimizer().step(1e-3);
   phase("optimizer");
 }
 
@@ -87,7 +89,7 @@ void profile(const Json& job, const Machine& machine, Channel& channel) {
   const std::vector<int64_t> order = stepper.order(0);
   const int64_t steps = std::max<int64_t>(job.value("steps", int64_t{20}), 1);
   const int64_t warming = std::min<int64_t>(steps, 5);
-  LayerClock clock(session.net().layers().size());
+  LayerClock clock(session.net().layers().size(), session.device());
   std::map<std::string, double> phases;
   LayerClock unheeded = clock;
   std::map<std::string, double> unheeded_phases;

@@ -13,15 +13,16 @@ HeadScores::HeadScores(const Output& output, const Weights& weights, std::vector
 }
 
 void HeadScores::add(const at::Tensor& values, const at::Tensor& target) {
-  const at::Tensor predicted = decode(output_, values.to(at::kDouble), weights_);
+  const at::Tensor predicted = decode(output_, values.to(at::kDouble), weights_).cpu();
+  const at::Tensor truth = target.cpu();
   if (const Answer kind = answer_of(output_); kind == Answer::number || kind == Answer::labels) {
     predicted_.push_back(predicted);
-    truth_.push_back(as_numbers(target).to(at::kDouble));
+    truth_.push_back(as_numbers(truth).to(at::kDouble));
     return;
   }
-  const at::Tensor known = target.ge(0).nonzero().flatten();
+  const at::Tensor known = truth.ge(0).nonzero().flatten();
   predicted_.push_back(predicted.index_select(0, known));
-  truth_.push_back(target.index_select(0, known));
+  truth_.push_back(truth.index_select(0, known));
 }
 
 Answers HeadScores::answers() const {

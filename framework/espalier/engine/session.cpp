@@ -3,6 +3,7 @@
 #include "espalier/data/hash.h"
 #include "espalier/data/processor.h"
 #include "espalier/engine/checkpoint.h"
+#include "espalier/engine/device.h"
 #include "espalier/error.h"
 #include "espalier/network/analysis.h"
 #include "espalier/network/metrics.h"
@@ -14,12 +15,12 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 
 namespace espalier::engine {
 
 namespace {
-
 
 int allowed_processors() {
   cpu_set_t set;
@@ -45,20 +46,25 @@ std::vector<std::string> aims_of(const Json& objective) {
 
 }  // namespace
 
-bool uses_bf16(const std::string& precision, bool processor_has_it) {
-  if (precision == "bf16" && !processor_has_it)
+bool uses_bf16(const std::string& precision, bool device_has_it) {
+  if (precision == "bf16" && !device_has_it)
     fail("E0421", "precision is bf16, which this processor does not have (avx512_bf16)", "auto takes what the machine has; float32 works everywhere");
-  return precision != "float32" && processor_has_it;
+  return precision != "float32" && device_has_it;
 }
 
 Machine prepare_machine(const Json& train) {
   const int asked = train.value("threads", 0);
+  // Before cuBLAS is loaded: without a workspace of its own its sums depend on what runs beside them.
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+  const at::Device device = device_named(train.value("device", std::string("auto")));
   const Machine machine{.threads = asked > 0 ? asked : allowed_processors(),
-                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), multiplies_bf16())};
+                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), !device.is_cpu() || multiplies_bf16()),
+                        .device = device};
   at::set_num_threads(machine.threads);
   at::set_num_interop_threads(1);
   at::globalContext().setDeterministicAlgorithms(true, true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
+  at::globalContext().setDeterministicCuDNN(true);
   return machine;
 }
 
@@ -67,9 +73,9 @@ Session::Session(const Json& trial, const Machine& machine, Channel& channel)
       data_(trial.at("data")),
       bf16_(machine.bf16),
       net_(Network::from_json(trial.at("network"))),
-      weights_(net_, seed_of(trial, "init")),
+      weights_(net_, seed_of(trial, "init"), machine.device),
       executor_(net_, weights_, machine.bf16),
-      batches_(trial.at("data"), net_),
+      batches_(trial.at("data"), net_, machine.device),
       channel_(channel) {}
 
 void Session::adapt() {
@@ -93,7 +99,7 @@ void Session::adapt_whitening(const Layer& layer) {
   in_parts(rows, channel_, [&](std::span<const int64_t> part) {
     const at::Tensor x = executor_.run(batches_.inputs(part), {layer.in.at(0)}, nullptr)[0].to(at::kFloat);
     const at::Tensor columns = at::im2col(x.contiguous(), {kernel, kernel}, {1, 1}, {0, 0}, {1, 1}).permute({0, 2, 1}).reshape({-1, width});
-    products += at::mm(columns.t(), columns).to(at::kDouble);
+    products += at::mm(columns.t(), columns).cpu().to(at::kDouble);
     patches += static_cast<double>(columns.size(0));
   });
   const auto [values, vectors] = at::linalg_eigh(products / patches);
@@ -143,7 +149,8 @@ void Session::keep_still_values() {
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   // Splits of one data set share a file only where they hold the same rows.
-  const std::string origin = data_.value("key", data_.at("cache").get<std::string>()) + ";" + sha256_of(Json(rows).dump()) + (bf16_ ? ";bf16" : "");
+  const std::string origin = data_.value("key", data_.at("cache").get<std::string>()) + ";" + sha256_of(Json(rows).dump()) +
+                             (bf16_ ? ";bf16;" : ";") + device().str();
   const auto compute = [this](std::span<const int64_t> part, const std::vector<int>& layers) {
     const at::NoGradGuard no_gradients;
     channel_.pulse();

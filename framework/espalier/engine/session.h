@@ -26,12 +26,14 @@ struct Failure {
 struct Machine {
   int threads = 1;
   bool bf16 = false;
+  at::Device device = at::kCPU;
 };
 
 /// Whether convolutions and matrices are multiplied in bfloat16. Throws E0421 if what is asked for is not there.
-bool uses_bf16(const std::string& precision, bool processor_has_it);
+bool uses_bf16(const std::string& precision, bool device_has_it);
 
-/// Sets the number of threads and deterministic algorithms for the whole process: called once, before any tensor.
+/// Sets the number of threads and deterministic algorithms for the whole process: called once, before any tensor. Throws E0421
+/// and E0426 for what is not there. A GPU is taken to multiply bfloat16 (NVIDIA's since Ampere do).
 Machine prepare_machine(const Json& train);
 
 /// Everything that a job on data works with.
@@ -67,6 +69,7 @@ class Session {
 
   const Network& net() const { return net_; }
   Weights& weights() { return weights_; }
+  at::Device device() const { return weights_.parameters().device(); }
   const Executor& executor() const { return executor_; }
   const Batches& batches() const { return batches_; }
   Channel& channel() { return channel_; }

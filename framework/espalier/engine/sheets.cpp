@@ -35,7 +35,7 @@ at::Tensor as_bytes(const at::Tensor& x, const PixelScale& scale) {
   const auto channels = static_cast<int64_t>(scale.black.size());
   const at::Tensor black = at::tensor(scale.black).view({1, 1, 1, channels});
   const at::Tensor white = at::tensor(scale.white).view({1, 1, 1, channels});
-  const at::Tensor share = (x.to(at::kFloat).permute({0, 2, 3, 1}) - black) / (white - black);
+  const at::Tensor share = (x.to(at::kFloat).cpu().permute({0, 2, 3, 1}) - black) / (white - black);
   return (share * 255.0).round().clamp(0.0, 255.0).to(at::kByte);
 }
 

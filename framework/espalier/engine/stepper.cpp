@@ -42,7 +42,7 @@ Stepper::Stepper(const Json& trial, Session& session)
     : trial_(trial),
       session_(session),
       length_(length_of(trial.at("train"), rows_of(session))),
-      optimizer_(trial.at("train").value("optimizer", Json{{"name", "sgd"}}), std::ssize(session.weights().parameters()),
+      optimizer_(trial.at("train").value("optimizer", Json{{"name", "sgd"}}), session.weights().parameters(), session.weights().gradients(),
                  session.weights().segments(trial.at("train").value("groups", Json::array()), length_.steps_per_epoch)),
       mixer_(trial.at("train").value("mix", Json("none"))) {}
 

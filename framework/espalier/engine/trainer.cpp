@@ -52,26 +52,21 @@ Position position_from(const Json& json) {
 
 /// Flat copies of parameters and buffers.
 struct Copies {
-  std::vector<float> parameters;
-  std::vector<float> buffers;
+  at::Tensor parameters;
+  at::Tensor buffers;
 };
 
-Copies copies_of(const Weights& weights) { return {copy_of(weights.parameters()), copy_of(weights.buffers())}; }
+Copies copies_of(const Weights& weights) { return {weights.parameters().clone(), weights.buffers().clone()}; }
 
-void put(Weights& weights, const Copies& copies) {
-  assign(weights.parameters(), copies.parameters);
-  assign(weights.buffers(), copies.buffers);
+void put(const Weights& weights, const Copies& copies) {
+  weights.parameters().copy_(copies.parameters);
+  weights.buffers().copy_(copies.buffers);
 }
 
-void follow(std::vector<float>& average, std::span<const float> values, float decay) {
-  // In this form the average of what stays as it is (frozen weights) stays it, too.
-  for (size_t i = 0; i < average.size(); ++i) average[i] += (1.0F - decay) * (values[i] - average[i]);
-}
-
-/// Moves an average towards the weights.
+/// Moves an average towards the weights. By differences: the average of what stays as it is (frozen weights) stays it, too.
 void follow(Copies& average, const Weights& weights, double decay) {
-  follow(average.parameters, weights.parameters(), static_cast<float>(decay));
-  follow(average.buffers, weights.buffers(), static_cast<float>(decay));
+  average.parameters.lerp_(weights.parameters(), 1.0 - decay);
+  average.buffers.lerp_(weights.buffers(), 1.0 - decay);
 }
 
 /// A number with leading zeros. (LibTorch's headers hide the system's {fmt} behind one without a library.)
@@ -96,6 +91,7 @@ class Training {
   void resume(const std::string& file);
   bool epoch();
   void step(std::span<const int64_t> order, int64_t index);
+  void look_at_losses();
   void follow_average(int64_t step);
   void finish_epoch(double seconds);
   void judge(const Json& metrics);
@@ -106,6 +102,7 @@ class Training {
   const Json& trial_;
   const Json settings_;
   std::filesystem::path folder_;
+  const at::Device device_;
   Session session_;
   Stepper stepper_;
   const Length& length_;
@@ -116,6 +113,8 @@ class Training {
   double average_decay_ = 0.0;
   std::optional<Lookahead> lookahead_;
   double rate_ = 0.0;
+  at::Tensor losses_;      ///< of the epoch's steps, on the device
+  int64_t looked_at_ = 0;  ///< steps of the epoch whose loss was read
   std::vector<std::filesystem::path> written_;
 };
 
@@ -124,6 +123,7 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       trial_(job.at("trial")),
       settings_(trial_.at("train")),
       folder_(job.at("attempt").at("write").get<std::string>()),
+      device_(machine.device),
       session_(trial_, machine, channel),
       stepper_(trial_, session_),
       length_(stepper_.length()),
@@ -150,8 +150,8 @@ void Training::resume(const std::string& file) {
   });
   Weights& weights = session_.weights();
   get_weights(content, "weights/", weights, weights.parameters(), weights.buffers());
-  if (!optimizer_.first.empty()) get_weights(content, "first/", weights, optimizer_.first, {});
-  if (!optimizer_.second.empty()) get_weights(content, "second/", weights, optimizer_.second, {});
+  get_weights(content, "first/", weights, optimizer_.first, {});
+  get_weights(content, "second/", weights, optimizer_.second, {});
   if (average_) get_weights(content, "average/", weights, average_->parameters, average_->buffers);
   optimizer_.updates = content.state.at("updates").get<int64_t>();
   position_ = position_from(content.state);
@@ -180,12 +180,20 @@ bool Training::epoch() {
   const std::vector<int64_t> order = stepper_.order(position_.epochs_done);
   const int64_t before = position_.epochs_done * length_.steps_per_epoch;
   const int64_t steps = std::min(length_.steps_per_epoch, length_.steps - before);
+  losses_ = at::zeros({steps}, at::TensorOptions(at::kDouble).device(device_));
+  looked_at_ = position_.step;
   while (position_.step < steps) {
     step(order, position_.step);
     ++position_.step;
+    // Another device works on while the next steps are handed to it; to ask for a loss would be to wait.
+    if (device_.is_cpu()) look_at_losses();
     session_.channel().pulse();
-    if (stop_requested() && position_.step < steps) return false;
+    if (stop_requested() && position_.step < steps) {
+      look_at_losses();
+      return false;
+    }
   }
+  look_at_losses();
   finish_epoch(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   return true;
 }
@@ -197,28 +205,35 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
   Random mix = mix_randomness(trial_, global);
   Weights& weights = session_.weights();
   weights.clear_gradients();
-  double loss_sum = 0.0;
+  at::Tensor loss_of_step = losses_[index];
   for (int64_t part = 0; part < length_.accumulate; ++part) {
     randomness.rows = stepper_.rows(order, index * length_.accumulate + part);
     const Batch batch = session_.batches().gather(randomness.rows);
     const Stepper::Pass pass = stepper_.forward(batch, randomness, mix);
     at::Tensor loss = stepper_.loss(batch, pass);
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
-    loss_sum += loss.item<double>();
-    if (!std::isfinite(loss_sum))
-      throw Failure{"nan", "epoch " + std::to_string(position_.epochs_done + 1) + ", step " + std::to_string(index + 1),
-                    "the loss is not a finite number: a lower learning rate, a longer warmup or train.clip may help"};
+    loss_of_step.add_(loss.detach());
     loss.backward();
   }
-  position_.loss_sum += loss_sum;
   const double clip = settings_.contains("clip") && settings_["clip"].is_number() ? settings_["clip"].get<double>() : 0.0;
-  double scale = 1.0;
-  if (clip > 0.0) scale = std::min(1.0, clip / (norm(weights.gradients()) + 1e-6));
+  if (clip > 0.0) weights.gradients().mul_((clip / (gradient_norm(weights.gradients()) + 1e-6)).clamp_max(1.0));
   const double factor = position_.plateau.factor *
                         learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
   rate_ = optimizer_.learning_rate() * factor;
-  optimizer_.step(weights.parameters(), weights.gradients(), factor, scale);
+  optimizer_.step(factor);
   follow_average(global);
+}
+
+/// Reads what the steps since the last look lost. Throws Failure at the first that is no number.
+void Training::look_at_losses() {
+  const at::Tensor losses = losses_.cpu();
+  for (; looked_at_ < position_.step; ++looked_at_) {
+    const double loss = losses.const_data_ptr<double>()[looked_at_];
+    if (!std::isfinite(loss))
+      throw Failure{"nan", "epoch " + std::to_string(position_.epochs_done + 1) + ", step " + std::to_string(looked_at_ + 1),
+                    "the loss is not a finite number: a lower learning rate, a longer warmup or train.clip may help"};
+    position_.loss_sum += loss;
+  }
 }
 
 void Training::follow_average(int64_t step) {

@@ -79,7 +79,7 @@ void initialise(const Weight& weight, const Json& set, at::Tensor& tensor, uint6
 
 }  // namespace
 
-Weights::Weights(const Network& net, uint64_t seed) {
+Weights::Weights(const Network& net, uint64_t seed, at::Device device) {
   for (const Layer& layer : net.layers()) {
     for (const Weight& weight : layer.weights) {
       const bool trained = weight.role != "buffer" && layer.trained_from != Layer::never;
@@ -105,6 +105,9 @@ Weights::Weights(const Network& net, uint64_t seed) {
   for (const Entry& entry : entries_) {
     if (entry.key.starts_with("target.") && (entry.key.ends_with(".std") || entry.key.ends_with(".high"))) get(entry.key).fill_(1.0);
   }
+  if (device.is_cpu()) return;
+  for (at::Tensor* flat : {&parameters_, &gradients_, &buffers_}) *flat = flat->to(device);
+  divide();
 }
 
 void Weights::add(Entry entry) {
@@ -118,6 +121,10 @@ void Weights::allocate() {
   parameters_ = at::zeros({parameter_count_});
   gradients_ = at::zeros({parameter_count_});
   buffers_ = at::zeros({buffer_count_});
+  divide();
+}
+
+void Weights::divide() {
   for (const Entry& entry : entries_) {
     const int64_t count = elements(entry.shape);
     const at::Tensor& flat = entry.trained ? parameters_ : buffers_;
@@ -126,7 +133,7 @@ void Weights::allocate() {
       view.set_requires_grad(true);
       view.mutable_grad() = gradients_.narrow(0, entry.offset, count).view(entry.shape);
     }
-    views_.emplace(entry.key, view);
+    views_.insert_or_assign(entry.key, view);
   }
 }
 
@@ -136,10 +143,6 @@ at::Tensor Weights::get(const std::string& key) const {
   const auto found = views_.find(key);
   return found == views_.end() ? at::Tensor() : found->second;
 }
-
-std::span<float> Weights::parameters() const { return {parameters_.data_ptr<float>(), static_cast<size_t>(parameter_count_)}; }
-std::span<float> Weights::gradients() const { return {gradients_.data_ptr<float>(), static_cast<size_t>(parameter_count_)}; }
-std::span<float> Weights::buffers() const { return {buffers_.data_ptr<float>(), static_cast<size_t>(buffer_count_)}; }
 
 std::vector<Segment> Weights::segments(const Json& groups, int64_t steps_per_epoch) const {
   std::vector<Segment> segments;
@@ -171,12 +174,10 @@ int64_t Weights::trained_count() const {
   return count;
 }
 
-std::vector<float> copy_of(std::span<const float> values) { return {values.begin(), values.end()}; }
-
-void assign(std::span<float> to, std::span<const float> from) {
-  require(to.size() == from.size(), "E0420", "a checkpoint of " + std::to_string(from.size()) + " values does not fit " +
-                                                 std::to_string(to.size()));
-  std::copy(from.begin(), from.end(), to.begin());
+std::vector<float> copy_of(const at::Tensor& flat) {
+  const at::Tensor here = flat.cpu();
+  const auto* values = here.const_data_ptr<float>();
+  return {values, values + here.numel()};
 }
 
 }  // namespace espalier::engine

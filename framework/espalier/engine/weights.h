@@ -7,7 +7,6 @@
 #include <ATen/ATen.h>
 
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -26,20 +25,22 @@ struct Entry {
 
 /// All tensors of a network. Trained ones, also those frozen for some epochs, are views of one flat buffer with one flat gradient, the others (running
 /// statistics, scales of inputs and targets) are views of another, so that optimizers, averages and copies are single
-/// loops.
+/// operations.
 class Weights {
  public:
-  /// Allocates and initialises; each tensor draws from a generator of its own, derived from `seed` and its key.
-  Weights(const Network& net, uint64_t seed);
+  /// Allocates on `device` and initialises; each tensor draws from a generator of its own, derived from `seed` and its key, so
+  /// that all devices begin with the same.
+  Weights(const Network& net, uint64_t seed, at::Device device = at::kCPU);
 
   const std::vector<Entry>& entries() const { return entries_; }
   /// The tensor of a layer; undefined if it has none of that name.
   at::Tensor get(int layer, const std::string& name) const;
   at::Tensor get(const std::string& key) const;
 
-  std::span<float> parameters() const;
-  std::span<float> gradients() const;
-  std::span<float> buffers() const;
+  /// The flat buffers, float32 (N).
+  const at::Tensor& parameters() const { return parameters_; }
+  const at::Tensor& gradients() const { return gradients_; }
+  const at::Tensor& buffers() const { return buffers_; }
   void clear_gradients() { gradients_.zero_(); }
   /// What the optimizer works on, a segment a tensor; `groups` are the trial's: [{"part", "role", "scale", "optimizer"}, ...].
   std::vector<Segment> segments(const Json& groups = Json::array(), int64_t steps_per_epoch = 1) const;
@@ -48,6 +49,8 @@ class Weights {
  private:
   void add(Entry entry);
   void allocate();
+  /// Makes the views of the flat buffers.
+  void divide();
 
   std::vector<Entry> entries_;
   std::map<std::string, at::Tensor> views_;
@@ -58,7 +61,7 @@ class Weights {
   int64_t buffer_count_ = 0;
 };
 
-std::vector<float> copy_of(std::span<const float> values);
-void assign(std::span<float> to, std::span<const float> from);
+/// The values of a flat buffer, wherever it is.
+std::vector<float> copy_of(const at::Tensor& flat);
 
 }  // namespace espalier::engine

@@ -222,7 +222,7 @@ struct Node : torch::autograd::Function<Node> {
 
 bool suits_winograd(const at::Tensor& x, const at::Tensor& filters) {
   static const bool has_products = multiplies_bf16();
-  return has_products && x.dim() == 4 && x.scalar_type() == at::kBFloat16 && filters.size(2) == 3 && filters.size(3) == 3 &&
+  return has_products && x.is_cpu() && x.dim() == 4 && x.scalar_type() == at::kBFloat16 && filters.size(2) == 3 && filters.size(3) == 3 &&
          filters.size(1) == x.size(1) && x.size(1) % 2 == 0 && x.size(1) >= kVector && filters.size(0) % kVector == 0;
 }
 

@@ -5,7 +5,7 @@
 namespace espalier::engine {
 
 /// Whether `winograd` takes it: pictures (B, C, H, W) in bfloat16, filters (K, C, 3, 3), C even and at least 16, K a multiple
-/// of 16, and a processor that multiplies pairs of bfloat16.
+/// of 16, and a processor that multiplies pairs of bfloat16 (on which the pictures are).
 bool suits_winograd(const at::Tensor& x, const at::Tensor& filters);
 
 /// A convolution of stride 1 that keeps the pictures' size, zeros around them: (B, C, H, W) bfloat16 channels last by float32

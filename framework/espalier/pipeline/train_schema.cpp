@@ -180,7 +180,7 @@ const Declaration& train_declaration() {
       word("test_views", "none", words({"none", "mirror", "mirror_shift"}), "views of a picture that final scores and predictions average"),
       word("score", "best", words({"best", "last"}), "the epoch whose weights are scored and kept"),
       word("sample_weight", Json(), {}, "a number column: how much each sample counts in the training loss"),
-      word("device", "auto", words({"auto", "cpu"}), "where to train; a GPU is not used in this version"),
+      word("device", "auto", words({"auto", "cpu", "cuda"}), "where to train: the processor or NVIDIA's GPU; auto is the GPU where there is one"),
       word("precision", "auto", words({"auto", "float32", "bf16"}), "of the arithmetic"),
       word("threads", "auto", {}, "of the processor; auto or an integer"),
   };

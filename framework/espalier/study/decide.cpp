@@ -110,6 +110,7 @@ Json document_of(const Deciding& deciding, const Settings& settings, int64_t num
   Json& train = document["train"];
   if (deciding.settled.threads > 0 && train.value("threads", 0) == 0) train["threads"] = deciding.settled.threads;
   if (train.value("precision", std::string("auto")) == "auto") train["precision"] = deciding.settled.precision;
+  if (train.value("device", std::string("auto")) == "auto") train["device"] = deciding.settled.device;
   return document;
 }
 

@@ -15,6 +15,7 @@ struct Settled {
   int64_t workers = 1;              ///< trials at a time in the process that runs the study
   int64_t threads = 0;              ///< of a trial whose pipeline leaves them open
   std::string precision = "auto";   ///< likewise
+  std::string device = "auto";      ///< likewise
   Predict predict = {};             ///< by the study's calibration; none where nothing asks for it
 };
 

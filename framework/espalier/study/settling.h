@@ -6,10 +6,10 @@
 namespace espalier {
 
 /// Fills `deciding.settled` when a study begins or goes on: what was kept, and what was not is measured on the first
-/// configuration and kept, as results depend on it. Throws E3024 where this machine cannot do as it was settled.
+/// configuration and kept, as results depend on it. Throws E3024 or E3025 where this machine cannot do as it was settled.
 void settle(Deciding& deciding, Store& store, const StudyOptions& options);
 
-/// What was settled, for those who join. Throws E3024 as above.
+/// What was settled, for those who join. Throws as above.
 Settled read_settled(const Store& store, const Preparation& data);
 
 }  // namespace espalier
