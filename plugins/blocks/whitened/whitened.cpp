@@ -19,6 +19,8 @@ struct Whitened {
     std::string activation = "silu";
     double norm_momentum = 0.4;
     bool bias = true;
+    bool whitening = true;
+    std::string init = "dirac";
   };
 
   static Schema<Params> schema() {
@@ -29,11 +31,13 @@ struct Whitened {
             {"norm_momentum", &Params::norm_momentum, one_of(0.1, 0.4).within(0.001, 1.0),
              "weight of the new batch in the running statistics"},
             {"bias", &Params::bias, Domain{},
-             "the whitening has a bias that learns; without it nothing of the first convolutions needs a gradient, and a step is shorter"}};
+             "the whitening has a bias that learns; without it nothing of the first convolutions needs a gradient, and a step is shorter"},
+            {"whitening", &Params::whitening, Domain{}, "the first filters are whitening ones and stay so; false: they begin at random and are trained"},
+            {"init", &Params::init, one_of("dirac", "kaiming_uniform"), "how the filters of the groups begin"}};
   }
 
   static Value normed_conv(Network& net, const Params& p, Value x, int64_t width, bool halves, bool activates) {
-    x = net.conv(x, {.filters = width, .init = "dirac"});
+    x = net.conv(x, {.filters = width, .init = p.init});
     if (halves) x = net.max_pool(x);
     x = net.batch_norm(x, {.momentum = p.norm_momentum, .scale = false});
     return activates ? net.activation(x, p.activation) : x;
@@ -42,8 +46,8 @@ struct Whitened {
   static Value build(Network& net, const Params& p, Value x) {
     {
       const auto part = net.part("whitening");
-      x = net.conv(x, {.filters = 8 * net.channels(x), .kernel = 2, .padding = Padding::valid, .bias = p.bias, .init = "whitening",
-                       .trained = false});
+      x = net.conv(x, {.filters = 8 * net.channels(x), .kernel = 2, .padding = Padding::valid, .bias = p.bias,
+                       .init = p.whitening ? "whitening" : "kaiming_uniform", .trained = !p.whitening});
       x = net.activation(x, p.activation);
     }
     for (size_t group = 0; group < p.widths.size(); ++group) {
