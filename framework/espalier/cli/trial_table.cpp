@@ -1,6 +1,5 @@
 #include "espalier/cli/trial_table.h"
 
-#include "espalier/pipeline/measures.h"
 #include "espalier/pipeline/names.h"
 #include "espalier/study/parts.h"
 
@@ -75,8 +74,7 @@ Table trial_table(const std::vector<TrialRecord>& trials, const std::vector<Obje
     if (has_intervals) row.push_back(interval_in_short(trial));
     for (size_t i = 1; i < objectives.size(); ++i) {
       const auto score = trial.scores.find(objectives[i].metric);
-      const bool is_measure = find_measure(objectives[i].metric) != nullptr;
-      row.push_back(score == trial.scores.end() ? "-" : is_measure ? format_number(score->second) : format_score(score->second));
+      row.push_back(score == trial.scores.end() ? "-" : format_named(objectives[i].metric, score->second));
     }
     if (has_front) row.emplace_back(front.contains(trial.number) ? "*" : "");
     row.push_back(fmt::format("{:.1f}", trial.seconds));

@@ -1,34 +1,8 @@
 #include "espalier/engine/stepper.h"
 
-#include <algorithm>
-#include <cmath>
-
 namespace espalier::engine {
 
 namespace {
-
-Length length_of(const Json& train, int64_t rows) {
-  Length length;
-  length.batch = std::min(train.value("batch", int64_t{256}), rows);
-  length.accumulate = std::max<int64_t>(train.value("accumulate", int64_t{1}), 1);
-  // A last batch that is not full is left out, unless it is the only one.
-  length.steps_per_epoch = std::max<int64_t>(rows / length.batch / length.accumulate, 1);
-  length.accumulate = std::min(length.accumulate, rows / length.batch);
-  const Json& epochs = train.at("epochs");
-  double count = 1.0;
-  if (epochs.is_number()) {
-    count = epochs.get<double>();
-  } else if (epochs.contains("count")) {
-    count = epochs["count"].get<double>();
-  } else {
-    count = epochs.at("max").get<double>();
-    length.patience = epochs.value("patience", int64_t{0});
-    length.min_delta = epochs.value("min_delta", 0.0);
-  }
-  length.steps = std::max<int64_t>(std::llround(count * static_cast<double>(length.steps_per_epoch)), 1);
-  length.epochs = ceil_div(length.steps, length.steps_per_epoch);
-  return length;
-}
 
 int64_t rows_of(Session& session) {
   const std::vector<int64_t>& train = session.batches().splits().train;
@@ -41,7 +15,7 @@ int64_t rows_of(Session& session) {
 Stepper::Stepper(const Json& trial, Session& session)
     : trial_(trial),
       session_(session),
-      length_(length_of(trial.at("train"), rows_of(session))),
+      length_(training_length(trial.at("train"), rows_of(session))),
       optimizer_(trial.at("train").value("optimizer", Json{{"name", "sgd"}}), session.weights().parameters(), session.weights().gradients(),
                  session.weights().segments(trial.at("train").value("groups", Json::array()), length_.steps_per_epoch)),
       mixer_(trial.at("train").value("mix", Json("none"))) {}

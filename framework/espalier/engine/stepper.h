@@ -4,23 +4,13 @@
 #include "espalier/engine/mix.h"
 #include "espalier/engine/optimizer.h"
 #include "espalier/engine/session.h"
+#include "espalier/network/length.h"
 
 #include <optional>
 #include <span>
 #include <vector>
 
 namespace espalier::engine {
-
-/// How long a training is, in steps of the optimizer.
-struct Length {
-  int64_t batch = 0;
-  int64_t accumulate = 1;
-  int64_t steps_per_epoch = 1;
-  int64_t steps = 1;
-  int64_t epochs = 1;
-  int64_t patience = 0;  ///< 0: never ends early
-  double min_delta = 0.0;
-};
 
 /// The parts of a training step, in their order: a training repeats them, a profile measures each.
 class Stepper {

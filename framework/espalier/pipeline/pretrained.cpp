@@ -165,8 +165,14 @@ std::vector<Pretrained> find_pretrained(const Pipeline& pipeline, const Settings
   for (const std::string& node : pipeline.order) {
     const std::string path = word_of(pipeline, settings, node, "weights");
     if (path.empty() || path == "none") continue;
+    const std::filesystem::path file = absolute_path(pipeline, path);
+    if (std::error_code error; !std::filesystem::exists(file, error)) {
+      on_problem(node, {.code = "E0219", .message = fmt::format("there is no file '{}'", file.string()),
+                        .hint = "tools/weights makes such files of weights that others have published"});
+      continue;
+    }
     try {
-      all.push_back(Match(network, node, absolute_path(pipeline, path)).run(word_of(pipeline, settings, node, "weights_sha256")));
+      all.push_back(Match(network, node, file).run(word_of(pipeline, settings, node, "weights_sha256")));
     } catch (const Error& error) {
       for (const Problem& problem : error.problems()) on_problem(node, problem);
     }

@@ -3,6 +3,7 @@
 #include "espalier/data/files.h"
 #include "espalier/data/hash.h"
 #include "espalier/data/processor.h"
+#include "espalier/network/length.h"
 
 #include <algorithm>
 #include <cmath>
@@ -73,14 +74,10 @@ Pace measure_pace(const Pacing& pacing, const Json& trial) {
 }
 
 Duration duration_of(const Json& train, const Pace& pace, int64_t train_rows, int64_t validation_rows) {
-  const int64_t batch = std::min(train.at("batch").get<int64_t>(), train_rows);
-  const int64_t accumulate = std::max<int64_t>(train.value("accumulate", int64_t{1}), 1);
-  const Json& epochs = train.at("epochs");
-  Duration out;
-  out.steps = std::max<int64_t>(train_rows / std::max<int64_t>(batch, 1) / accumulate, 1);
-  out.epoch = static_cast<double>(out.steps * accumulate) * pace.step + static_cast<double>(validation_rows) * pace.evaluation;
-  out.epochs = epochs.is_number() ? epochs.get<double>() : epochs.value("count", epochs.value("max", 1.0));
-  return out;
+  const Length length = training_length(train, train_rows);
+  const double training = static_cast<double>(length.steps_per_epoch * length.accumulate) * pace.step;
+  return {.steps = length.steps_per_epoch, .epoch = training + static_cast<double>(validation_rows) * pace.evaluation,
+          .epochs = static_cast<double>(length.steps) / static_cast<double>(length.steps_per_epoch)};
 }
 
 Share measure_share(const Pacing& pacing, const Json& trial, int64_t processors) {
