@@ -1,10 +1,8 @@
 """What each ingredient of a fixed recipe brings: whole runs without it, or with another, beside the recipe's own."""
-import pathlib
 import statistics
 import sys
-import tempfile
 
-from recipe import run_once
+from recipe import runs
 from shipped import parser_of
 
 # Of cifar10_91 and pipelines like it. Where an ingredient changes how long an epoch takes, the epochs make up for it. Without Muon
@@ -28,19 +26,6 @@ CHANGES = {
 }
 
 
-def measured(arguments, changes):
-    """Seconds and test accuracy of one run a seed."""
-    given = list(arguments.override)
-    arguments.override = given + changes
-    rows = []
-    for seed in range(1, arguments.seeds + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            seconds, scores = run_once(arguments, seed, pathlib.Path(folder))
-        rows.append((seconds, scores["test"]["test_accuracy"]))
-    arguments.override = given
-    return rows
-
-
 def main():
     parser = parser_of("ablation", __doc__)
     parser.add_argument("--seeds", type=int, default=1, help="runs of each (1)")
@@ -49,8 +34,8 @@ def main():
     print(f"{arguments.pipeline}, n = {arguments.seeds}\n{'':36}{'seconds':>9}{'accuracy':>10}{'deviation':>11}{'gain':>9}")
     own = None
     for name, changes in {"as it is": [], **{name: CHANGES[name] for name in arguments.only}}.items():
-        rows = measured(arguments, changes)
-        accuracies = [accuracy for _, accuracy in rows]
+        rows = list(runs(arguments, *changes))
+        accuracies = [scores["test"]["test_accuracy"] for _, scores in rows]
         mean = statistics.mean(accuracies)
         own = own or mean
         spread = f"{statistics.stdev(accuracies):.4f}" if len(accuracies) > 1 else "-"

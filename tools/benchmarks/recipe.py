@@ -9,9 +9,9 @@ import time
 from shipped import parser_of, run_pipeline
 
 
-def run_once(arguments, seed, folder):
+def run_once(arguments, seed, folder, *more):
     begin = time.perf_counter()
-    done = run_pipeline(arguments, folder, f"seed={seed}", "--json")
+    done = run_pipeline(arguments, folder, *more, f"seed={seed}", "--json")
     seconds = time.perf_counter() - begin
     if done.returncode != 0:
         raise SystemExit(f"seed {seed} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -19,14 +19,19 @@ def run_once(arguments, seed, folder):
     return seconds, {kind: {name: value for name, value in part.items() if isinstance(value, (int, float))} for kind, part in scores[0].items()}
 
 
+def runs(arguments, *more):
+    """Seconds and scores of a run in a folder of its own for each of `arguments.seeds` seeds, with further overrides."""
+    for seed in range(1, arguments.seeds + 1):
+        with tempfile.TemporaryDirectory() as name:
+            yield run_once(arguments, seed, pathlib.Path(name), *more)
+
+
 def main():
     parser = parser_of("recipe", __doc__)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (3)")
     arguments = parser.parse_args()
     rows = []
-    for seed in range(1, arguments.seeds + 1):
-        with tempfile.TemporaryDirectory() as name:
-            seconds, scores = run_once(arguments, seed, pathlib.Path(name))
+    for seed, (seconds, scores) in enumerate(runs(arguments), 1):
         rows.append((seconds, scores))
         print(f"seed {seed}: {seconds:.1f} s  {json.dumps(scores)}", flush=True)
     print(f"seconds: mean {statistics.mean(row[0] for row in rows):.1f}, max {max(row[0] for row in rows):.1f}")

@@ -88,7 +88,8 @@ Batches::Batches(const Json& data, const Network& net, at::Device device)
   if (device_.is_cpu()) return;
   for (const auto& [name, column_name] : input_columns_) {
     const ColumnView& column = prepared_.column(column_name);
-    if (column.kind == ColumnKind::image && prepared_.rows() * elements(column.shape) <= kMostSent) sent_[column_name] = sent(column, prepared_.rows(), device_);
+    const bool fits = prepared_.rows() * elements(column.shape) <= kMostSent;
+    if (column.kind == ColumnKind::image && fits) sent_[column_name] = sent(column, prepared_.rows(), device_);
   }
 }
 
@@ -126,20 +127,21 @@ void Batches::keep(std::shared_ptr<const KeptValues> values, const Network& net)
 Inputs Batches::inputs(std::span<const int64_t> rows) const {
   Inputs all;
   if (kept_) kept_->gather(rows, all);
-  for (auto& [name, values] : all) values = values.to(device_);
   for (const auto& [name, column_name] : input_columns_) {
     const ColumnView& column = prepared_.column(column_name);
-    all[name] = column.kind == ColumnKind::image ? pictures_of(column_name, rows) : gather_numbers(column, rows, at::kFloat).to(device_);
+    all[name] = column.kind == ColumnKind::image ? pictures_of(column_name, rows) : gather_numbers(column, rows, at::kFloat);
   }
+  for (auto& [name, values] : all) values = values.to(device_);
   return all;
 }
 
 at::Tensor Batches::pictures_of(const std::string& column_name, std::span<const int64_t> rows) const {
   const ColumnView& column = prepared_.column(column_name);
   const auto found = sent_.find(column_name);
-  if (found == sent_.end()) return pictures(column.as<uint8_t>(), column.shape, rows).to(device_);
+  if (found == sent_.end()) return pictures(column.as<uint8_t>(), column.shape, rows);
+  const at::Tensor chosen = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong).to(device_);
   // (B, H, W, C) seen as (B, C, H, W) is channels last already.
-  return found->second.index_select(0, at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong).to(device_)).permute({0, 3, 1, 2}).to(at::kFloat);
+  return found->second.index_select(0, chosen).permute({0, 3, 1, 2}).to(at::kFloat);
 }
 
 const ColumnView& Batches::target_column(const std::string& head) const {

@@ -102,7 +102,6 @@ class Training {
   const Json& trial_;
   const Json settings_;
   std::filesystem::path folder_;
-  const at::Device device_;
   Session session_;
   Stepper stepper_;
   const Length& length_;
@@ -123,7 +122,6 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       trial_(job.at("trial")),
       settings_(trial_.at("train")),
       folder_(job.at("attempt").at("write").get<std::string>()),
-      device_(machine.device),
       session_(trial_, machine, channel),
       stepper_(trial_, session_),
       length_(stepper_.length()),
@@ -180,13 +178,13 @@ bool Training::epoch() {
   const std::vector<int64_t> order = stepper_.order(position_.epochs_done);
   const int64_t before = position_.epochs_done * length_.steps_per_epoch;
   const int64_t steps = std::min(length_.steps_per_epoch, length_.steps - before);
-  losses_ = at::zeros({steps}, at::TensorOptions(at::kDouble).device(device_));
+  losses_ = at::zeros({steps}, at::TensorOptions(at::kDouble).device(session_.device()));
   looked_at_ = position_.step;
   while (position_.step < steps) {
     step(order, position_.step);
     ++position_.step;
     // Another device works on while the next steps are handed to it; to ask for a loss would be to wait.
-    if (device_.is_cpu()) look_at_losses();
+    if (session_.device().is_cpu()) look_at_losses();
     session_.channel().pulse();
     if (stop_requested() && position_.step < steps) {
       look_at_losses();
