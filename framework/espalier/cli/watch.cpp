@@ -33,8 +33,6 @@ std::vector<std::string> describe(const Metrics& metrics) {
   return words;
 }
 
-std::string counted_epochs(double epochs) { return format_number(epochs) + (epochs == 1.0 ? " epoch" : " epochs"); }
-
 /// False of a branch that begins: it has epochs, but they are those of another trial.
 bool goes_on(const TrialRecord& trial) { return trial.epochs > 0.0 && trial.attempts > 1; }
 

@@ -112,10 +112,6 @@ at::Tensor gated(const at::Tensor& x, const at::Tensor& gate) {
   return x.dim() == 4 && gate.dim() == 2 ? x * gate.view({gate.size(0), gate.size(1), 1, 1}) : x * gate;
 }
 
-at::Tensor per_channel(const at::Tensor& values, const at::Tensor& like) {
-  return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
-}
-
 /// Channels-last pictures are rows of channels in memory: nothing is copied.
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double epsilon) {
   const at::Tensor rows = x.dim() == 4 ? x.permute({0, 2, 3, 1}) : x;

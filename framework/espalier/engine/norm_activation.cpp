@@ -241,6 +241,10 @@ struct Node : torch::autograd::Function<Node> {
 
 }  // namespace
 
+at::Tensor per_channel(const at::Tensor& values, const at::Tensor& like) {
+  return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
+}
+
 at::Tensor norm_activation(const at::Tensor& x, const at::Tensor& residual, const NormWeights& weights, Activation activation,
                            double momentum, double epsilon) {
   if (!x.is_cpu()) {
@@ -255,11 +259,9 @@ at::Tensor norm_activation(const at::Tensor& x, const at::Tensor& residual, cons
 
 at::Tensor settled_norm_activation(const at::Tensor& x, const at::Tensor& residual, const ScaleShift& norm, Activation activation, bool in_place) {
   if (!x.is_cpu()) {
-    const auto spread = [&](const at::Tensor& of_channels) {
-      const at::Tensor values = of_channels.to(x.scalar_type());
-      return x.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
-    };
-    return activated(at::addcmul(spread(norm.shift), x, spread(norm.scale)), residual, activation);
+    const at::Tensor scale = per_channel(norm.scale.to(x.scalar_type()), x);
+    const at::Tensor shift = per_channel(norm.shift.to(x.scalar_type()), x);
+    return activated(at::addcmul(shift, x, scale), residual, activation);
   }
   const at::Tensor values = channels_last(x);
   const at::Tensor added = residual.defined() ? channels_last(residual.to(values.scalar_type())) : at::Tensor();

@@ -4,6 +4,9 @@
 
 namespace espalier::engine {
 
+/// Values (C), one a channel, seen so that they meet `like`, (B, C) or (B, C, H, W).
+at::Tensor per_channel(const at::Tensor& values, const at::Tensor& like);
+
 /// What follows a batch norm in the same pass over memory.
 enum class Activation { none, relu, silu, gelu };
 

@@ -1,5 +1,7 @@
 #include "espalier/pipeline/names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace espalier {
@@ -40,6 +42,8 @@ std::string name_below(const std::string& name, const std::string& parent, const
 }
 
 std::string counted(size_t count, const std::string& noun) { return std::to_string(count) + " " + noun + (count == 1 ? "" : "s"); }
+
+std::string counted_epochs(double epochs) { return fmt::format("{:.7g} {}", epochs, epochs == 1.0 ? "epoch" : "epochs"); }
 
 bool holds(const Axis& axis, const Json& value) {
   if (!axis.choices.empty()) return std::ranges::find(axis.choices, value) != axis.choices.end();

@@ -17,6 +17,8 @@ std::string name_below(const std::string& name, const std::string& parent, const
 
 /// "1 setting", "3 settings".
 std::string counted(size_t count, const std::string& noun);
+/// "1 epoch", "2.5 epochs".
+std::string counted_epochs(double epochs);
 
 /// True if a value lies in the domain of an axis; steps are not looked at.
 bool holds(const Axis& axis, const Json& value);
