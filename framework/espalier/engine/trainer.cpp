@@ -1,6 +1,8 @@
 #include "espalier/engine/trainer.h"
 
+#include "espalier/engine/averaging.h"
 #include "espalier/engine/checkpoint.h"
+#include "espalier/engine/position.h"
 #include "espalier/engine/pretrained.h"
 #include "espalier/engine/schedule.h"
 #include "espalier/engine/stepper.h"
@@ -18,69 +20,11 @@ namespace espalier::engine {
 
 namespace {
 
-/// All that a training carries from step to step beside weights and optimizer.
-struct Position {
-  int64_t epochs_done = 0;
-  int64_t step = 0;        ///< of the epoch that has begun
-  double loss_sum = 0.0;   ///< of that epoch's steps
-  int64_t waited = 0;      ///< epochs since the objective was bettered by min_delta
-  Plateau plateau;
-  std::optional<double> reference;
-  std::optional<double> best;
-  int64_t best_epoch = 0;
-  Json best_metrics = Json::object();
-  Json last_metrics = Json::object();
-  bool finished = false;
-};
-
-Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-std::optional<double> optional_number(const Json& value) { return value.is_number() ? std::optional(value.get<double>()) : std::nullopt; }
-
-Json to_json(const Position& p) {
-  return {{"epochs_done", p.epochs_done}, {"step", p.step}, {"loss_sum", p.loss_sum}, {"waited", p.waited},
-          {"plateau", to_json(p.plateau)}, {"reference", optional_json(p.reference)}, {"best", optional_json(p.best)}, {"best_epoch", p.best_epoch},
-          {"best_metrics", p.best_metrics}, {"last_metrics", p.last_metrics}, {"finished", p.finished}};
-}
-
-Position position_from(const Json& json) {
-  return {.epochs_done = json.at("epochs_done").get<int64_t>(), .step = json.at("step").get<int64_t>(),
-          .loss_sum = json.at("loss_sum").get<double>(), .waited = json.at("waited").get<int64_t>(),
-          .plateau = plateau_from(json.at("plateau")), .reference = optional_number(json.at("reference")), .best = optional_number(json.at("best")),
-          .best_epoch = json.at("best_epoch").get<int64_t>(), .best_metrics = json.at("best_metrics"),
-          .last_metrics = json.at("last_metrics"), .finished = json.at("finished").get<bool>()};
-}
-
-/// Flat copies of parameters and buffers.
-struct Copies {
-  at::Tensor parameters;
-  at::Tensor buffers;
-};
-
-Copies copies_of(const Weights& weights) { return {weights.parameters().clone(), weights.buffers().clone()}; }
-
-void put(const Weights& weights, const Copies& copies) {
-  weights.parameters().copy_(copies.parameters);
-  weights.buffers().copy_(copies.buffers);
-}
-
-/// Moves an average towards the weights. By differences: the average of what stays as it is (frozen weights) stays it, too.
-void follow(Copies& average, const Weights& weights, double decay) {
-  average.parameters.lerp_(weights.parameters(), 1.0 - decay);
-  average.buffers.lerp_(weights.buffers(), 1.0 - decay);
-}
-
 /// A number with leading zeros. (LibTorch's headers hide the system's {fmt} behind one without a library.)
 std::string padded(int64_t number, size_t width) {
   std::string digits = std::to_string(number);
   return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
-
-/// Every so many updates the weights move towards a slow average, and go on from there (arXiv:1907.08610; the decay that
-/// grows with the cube of the progress is airbench94's, arXiv:2404.00498).
-struct Lookahead {
-  int64_t every = 5;
-  double decay = 0.774;  ///< share of the average that is kept at the end of the training
-};
 
 class Training {
  public:
@@ -92,7 +36,6 @@ class Training {
   bool epoch();
   void step(std::span<const int64_t> order, int64_t index);
   void look_at_losses();
-  void follow_average(int64_t step);
   void finish_epoch(double seconds);
   void judge(const Json& metrics);
   void save();
@@ -107,10 +50,8 @@ class Training {
   const Length& length_;
   Optimizer& optimizer_;
   Position position_;
-  std::optional<Copies> average_;
+  std::optional<Averaging> average_;  ///< begun with the first weights
   Copies best_;
-  double average_decay_ = 0.0;
-  std::optional<Lookahead> lookahead_;
   double rate_ = 0.0;
   at::Tensor losses_;      ///< of the epoch's steps, on the device
   int64_t looked_at_ = 0;  ///< steps of the epoch whose loss was read
@@ -126,17 +67,13 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       stepper_(trial_, session_),
       length_(stepper_.length()),
       optimizer_(stepper_.optimizer()) {
-  const Json average = settings_.value("average", Json{{"name", "none"}});
-  const std::string averaging = average.is_object() ? average.value("name", std::string("none")) : "none";
-  if (averaging == "ema") average_decay_ = average.value("decay", 0.999);
-  if (averaging == "lookahead") lookahead_ = Lookahead{.every = average.value("every", int64_t{5}), .decay = average.value("decay", 0.774)};
   const std::string read = job.at("attempt").value("read", std::string());
   if (read.empty()) {
     load_pretrained(trial_, session_.weights());
     session_.adapt();
   }
   session_.make_losses(read.empty());
-  if (average_decay_ > 0.0 || lookahead_) average_ = copies_of(session_.weights());
+  average_.emplace(settings_.value("average", Json("none")), session_.weights());
   if (!read.empty()) resume(read);
   session_.keep_still_values();
 }
@@ -150,7 +87,7 @@ void Training::resume(const std::string& file) {
   get_weights(content, "weights/", weights, weights.parameters(), weights.buffers());
   get_weights(content, "first/", weights, optimizer_.first, {});
   get_weights(content, "second/", weights, optimizer_.second, {});
-  if (average_) get_weights(content, "average/", weights, average_->parameters, average_->buffers);
+  get_weights(content, "average/", weights, average_->copies().parameters, average_->copies().buffers);
   optimizer_.updates = content.state.at("updates").get<int64_t>();
   position_ = position_from(content.state);
   if (position_.best_epoch == 0) return;
@@ -219,7 +156,7 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
                         learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
   rate_ = optimizer_.learning_rate() * factor;
   optimizer_.step(factor);
-  follow_average(global);
+  average_->follow(global, length_.steps);
 }
 
 /// Reads what the steps since the last look lost. Throws Failure at the first that is no number.
@@ -234,27 +171,10 @@ void Training::look_at_losses() {
   }
 }
 
-void Training::follow_average(int64_t step) {
-  if (!average_) return;
-  Weights& weights = session_.weights();
-  if (lookahead_) {
-    const bool last = step + 1 >= length_.steps;
-    if (!last && (step + 1) % lookahead_->every != 0) return;
-    const double progress = static_cast<double>(step + 1) / static_cast<double>(length_.steps);
-    follow(*average_, weights, last ? 1.0 : lookahead_->decay * progress * progress * progress);
-    put(weights, *average_);
-    return;
-  }
-  // Early on an average of few values follows them more closely.
-  const double seen = static_cast<double>(optimizer_.updates);
-  follow(*average_, weights, std::min(average_decay_, (1.0 + seen) / (10.0 + seen)));
-}
-
 void Training::finish_epoch(double seconds) {
   Weights& weights = session_.weights();
-  const bool scores_average = average_ && !lookahead_;
-  const Copies raw = scores_average ? copies_of(weights) : Copies{};
-  if (scores_average) put(weights, *average_);
+  const Copies raw = average_->is_scored() ? copies_of(weights) : Copies{};
+  if (average_->is_scored()) put(weights, average_->copies());
   std::vector<HeadScores> scores = session_.epoch_scores();
   Json metrics = session_.score(session_.batches().splits().validation, "val_", scores);
   metrics["loss"] = position_.loss_sum / static_cast<double>(std::max<int64_t>(position_.step, 1));
@@ -268,7 +188,7 @@ void Training::finish_epoch(double seconds) {
   position_.loss_sum = 0.0;
   position_.last_metrics = metrics;
   judge(metrics);
-  if (scores_average) put(weights, raw);
+  if (average_->is_scored()) put(weights, raw);
   session_.channel().send({{"epoch", position_.epochs_done}, {"metrics", metrics}, {"seconds", seconds}});
   save();
 }
@@ -311,7 +231,7 @@ void Training::save() {
   put_weights(content, "weights/", weights, weights.parameters(), weights.buffers());
   put_weights(content, "first/", weights, optimizer_.first, {});
   put_weights(content, "second/", weights, optimizer_.second, {});
-  if (average_) put_weights(content, "average/", weights, average_->parameters, average_->buffers);
+  put_weights(content, "average/", weights, average_->copies().parameters, average_->copies().buffers);
   put_weights(content, "best/", weights, best_.parameters, best_.buffers);
   content.state = to_json(position_);
   content.state["updates"] = optimizer_.updates;
