@@ -198,3 +198,24 @@ TEST_CASE("an unknown loss names those there are") {
   const Tensor targets = at::tensor({0, 1}, at::kLong);
   CHECK_THROWS_WITH(Head({{"name", "hinge"}}, kFour, 4, targets), Catch::Contains("hinge"));
 }
+
+TEST_CASE("the losses of samples are what the loss is the mean of") {
+  const Json asked = GENERATE(Json{{"name", "cross_entropy"}, {"label_smoothing", 0.1}}, Json{{"name", "binary_cross_entropy"}, {"label_smoothing", 0.1}},
+                              Json{{"name", "mse"}}, Json{{"name", "bins"}, {"spread", 0.2}, {"expectation", 1.0}}, Json{{"name", "ordinal"}});
+  CAPTURE(asked.dump());
+  const auto name = asked.at("name").get<std::string>();
+  const bool classes = name == "cross_entropy";
+  const bool tags = name == "binary_cross_entropy";
+  const Json decode = classes ? kFour : tags ? kTags : name == "mse" ? kNumber : number_of_bins(6, name == "ordinal");
+  const Tensor targets = classes ? at::tensor({0, 1, 3, -1, 2}, at::kLong)
+                         : tags  ? at::tensor({0.0, 1.0, 1.0, kNone, 0.0, 0.0, 1.0, 1.0, kNone, kNone}, at::kFloat).view({5, 2})
+                                 : at::tensor({1.0, 4.0, 2.5, kNone, 9.0}, at::kFloat).view({5, 1});
+  const int64_t width = classes ? 4 : tags ? 2 : name == "mse" ? 1 : name == "bins" ? 6 : 5;
+  const Head head(asked, decode, width, targets);
+  const Tensor values = random({5, width});
+  const Tensor each = head.loss.each(values, targets);
+  REQUIRE(each.sizes() == at::IntArrayRef{5});
+  CHECK(each.isfinite().all().item<bool>());
+  for (int64_t i = 0; i < 5; ++i)
+    CHECK(each[i].item<double>() == Approx(head.of(values.narrow(0, i, 1), targets.narrow(0, i, 1))).margin(1e-6));
+}

@@ -168,6 +168,29 @@ TEST_CASE("mixed samples are gone on with") {
   CHECK(bytes_of(folder.path() / "plain" / "epoch-0004.ckpt") != whole);
 }
 
+TEST_CASE("what an epoch leaves out is gone on with") {
+  const TemporaryFolder folder;
+  Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
+  job["trial"]["train"]["batch"] = 4;
+  job["trial"]["train"]["skip_easy"] = 0.4;
+  const Outcome whole = check_in_parts(folder, job, 2);
+  const Json part = writing_to(job, folder.path() / "stopped");
+  const Outcome first = run_trainer(part, folder.path() / "stopped", SIGTERM, 1, "epoch");
+  REQUIRE(run_trainer(going_on_from(part, first), folder.path() / "stopped").exit_code == 0);
+  const std::string bytes = bytes_of(folder.path() / "whole" / last_checkpoint(whole));
+  CHECK(bytes_of(folder.path() / "stopped" / last_checkpoint(whole)) == bytes);
+  // The control: had all been unseen after two epochs, others would have been left out.
+  Json forgetful = writing_to(job, folder.path() / "forgetful");
+  forgetful["trial"]["train"]["skip_easy"] = 0.0;
+  forgetful["attempt"]["until"] = 2;
+  const Outcome before = run_trainer(forgetful, folder.path() / "forgetful");
+  REQUIRE(before.exit_code == 0);
+  forgetful["trial"]["train"]["skip_easy"] = 0.4;
+  forgetful["attempt"]["until"] = nullptr;
+  REQUIRE(run_trainer(going_on_from(forgetful, before), folder.path() / "forgetful").exit_code == 0);
+  CHECK(bytes_of(folder.path() / "forgetful" / last_checkpoint(whole)) != bytes);
+}
+
 TEST_CASE("where a checkpoint is damaged, training goes on from the one before and says so") {
   const TemporaryFolder folder;
   Json job = writing_to(job_for(make_data(folder.path() / "data"), class_network(), "val_loss", false), folder.path() / "d");

@@ -17,6 +17,8 @@ TEST_CASE("a training's length follows from its settings and its rows") {
       {R"({"epochs": {"count": 0.01}, "batch": 10})", 100, 10, 1, 10, 1, 1},        // one step at least
       {R"({"epochs": 2, "batch": 10, "accumulate": 4})", 100, 10, 4, 2, 4, 2},
       {R"({"epochs": 2, "batch": 10, "accumulate": 99})", 100, 10, 10, 1, 2, 2},    // all batches of an epoch at most
+      {R"({"epochs": 3, "batch": 10, "skip_easy": 0.25})", 100, 10, 1, 7, 21, 3},
+      {R"({"epochs": 3, "batch": 10, "skip_easy": 0.5})", 2, 1, 1, 1, 3, 3},
       {R"({"epochs": {"max": 30, "patience": 2, "min_delta": 0.1}, "batch": 10})", 0, 1, 1, 1, 30, 30}};
   for (const Row& row : rows) {
     CAPTURE(row.train, row.rows);

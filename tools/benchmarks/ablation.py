@@ -8,18 +8,19 @@ from shipped import parser_of
 # Of cifar10_91 and pipelines like it. Where an ingredient changes how long an epoch takes, the epochs make up for it. Without Muon
 # filters follow SGD as in airbench94 (arXiv:2404.00498), its rate scaled to batches of 500; everything else keeps its rate.
 CHANGES = {
-    "without whitening": ["trunk.whitening=false", "train.epochs=6"],
+    "without whitening": ["trunk.whitening=false", "train.epochs=9.3"],
     "without identities in the filters": ["trunk.init=kaiming_uniform"],
     "sgd instead of muon": ["train.optimizer={sgd: {learning_rate: 0.73, momentum: 0.85, nesterov: true, weight_decay: 0.00133}}",
                             "train.groups.biases={role: [norm_bias], scale: {learning_rate: 36}}",
                             "train.groups.logits.scale={learning_rate: 3.4, weight_decay: 1}"],
-    "without growing pictures": ["grown.start=1", "train.epochs=5.2"],
+    "without growing pictures": ["grown.start=1", "train.epochs=8"],
+    "no samples skipped": ["train.skip_easy=0", "train.epochs=7"],
     "flips not alternating": ["views.flip=horizontal"],
     "without flips": ["views.flip=none"],
     "without translation": ["views.translate=0"],
     "without label smoothing": ["label.loss.cross_entropy.label_smoothing=0"],
     "without test views": ["train.test_views=none"],
-    "gelu instead of silu": ["trunk.activation=gelu", "train.epochs=6.6"],
+    "gelu instead of silu": ["trunk.activation=gelu", "train.epochs=10.2"],
     "with cutout of 8 pixels": ["views.cutout=0.25"],
     "with lookahead": ["train.average=lookahead"],
     "slower statistics of batch norm": ["trunk.norm_momentum=0.1"],

@@ -69,6 +69,16 @@ at::Tensor HeadLoss::operator()(const at::Tensor& output, const at::Tensor& targ
   return at::where(valid, losses, 0.0).sum() / valid.sum().clamp_min(1);
 }
 
+at::Tensor HeadLoss::each(const at::Tensor& output, const at::Tensor& target) const {
+  const at::Tensor values = output.to(at::kFloat);
+  if (answer_ == Answer::classes) return at::cross_entropy_loss(values, target, {}, at::Reduction::None, kMissing, smoothing_);
+  const at::Tensor numbers = as_numbers(target);
+  const at::Tensor valid = numbers.isfinite();
+  const at::Tensor losses = answer_ == Answer::number ? of_numbers(values, at::where(valid, numbers, scale_->mean()))
+                                                      : of_labels(values, at::where(valid, numbers, 0.0));
+  return at::where(valid, losses, 0.0).sum(1) / valid.sum(1).clamp_min(1);
+}
+
 at::Tensor HeadLoss::of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const {
   const at::Tensor valid = target.ge(0);
   // Another device would be waited for to know whether there is any class.

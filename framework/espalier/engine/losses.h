@@ -23,6 +23,8 @@ class HeadLoss {
   /// The mean over what has a target: a scalar with its gradient. `importance` (B), if defined, multiplies each sample's
   /// loss; its mean over the training split is 1.
   at::Tensor operator()(const at::Tensor& output, const at::Tensor& target, const at::Tensor& importance = {}) const;
+  /// Of each sample (B), without weights of classes and samples: how hard it is.
+  at::Tensor each(const at::Tensor& output, const at::Tensor& target) const;
 
  private:
   at::Tensor of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const;

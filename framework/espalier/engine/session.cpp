@@ -211,6 +211,17 @@ at::Tensor Session::loss(const std::vector<at::Tensor>& values, const Targets& t
   return sum;
 }
 
+at::Tensor Session::loss_of_each(const std::vector<at::Tensor>& values, const Targets& targets) const {
+  const at::NoGradGuard no_gradients;
+  at::Tensor sum;
+  for (size_t i = 0; i < losses_.size(); ++i) {
+    const Output& output = net_.outputs()[i];
+    const at::Tensor one = losses_[i].each(values[i], targets.at(output.head)) * output.weight;
+    sum = sum.defined() ? sum + one : one;
+  }
+  return sum;
+}
+
 std::string Session::metric_name(const Output& output, const std::string& prefix, const std::string& metric) const {
   return score_name(output.head, net_.outputs().size(), prefix, metric);
 }

@@ -53,6 +53,8 @@ class Session {
   void make_losses(bool adapt);
   /// Weighted sum of the losses; `values` are the output layers' in order. `importance` (B) may be undefined.
   at::Tensor loss(const std::vector<at::Tensor>& values, const Targets& targets, const at::Tensor& importance = {}) const;
+  /// The weighted sum of each sample's losses (B), without a gradient.
+  at::Tensor loss_of_each(const std::vector<at::Tensor>& values, const Targets& targets) const;
   std::vector<int> output_layers() const;
   /// Values of the output layers in evaluation, averaged over the views that were asked for.
   std::vector<at::Tensor> outputs(const Inputs& inputs) const;

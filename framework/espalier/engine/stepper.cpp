@@ -43,4 +43,10 @@ at::Tensor Stepper::loss(const Batch& batch, const Pass& pass) const {
   return mixed_loss(own, session_.loss(pass.values, partners_of(batch.targets, *pass.mixing), importance), *pass.mixing);
 }
 
+at::Tensor Stepper::loss_of_each(const Batch& batch, const Pass& pass) const {
+  const at::Tensor own = session_.loss_of_each(pass.values, batch.targets);
+  if (!pass.mixing) return own;
+  return mixed_loss(own, session_.loss_of_each(pass.values, partners_of(batch.targets, *pass.mixing)), *pass.mixing);
+}
+
 }  // namespace espalier::engine

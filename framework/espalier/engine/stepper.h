@@ -32,6 +32,8 @@ class Stepper {
   /// `randomness` tells the rows; how they are mixed is drawn from `mix`.
   Pass forward(const Batch& batch, Randomness& randomness, Random& mix, LayerClock* clock = nullptr) const;
   at::Tensor loss(const Batch& batch, const Pass& pass) const;
+  /// Of each sample (B), without a gradient.
+  at::Tensor loss_of_each(const Batch& batch, const Pass& pass) const;
 
  private:
   const Json& trial_;

@@ -5,6 +5,7 @@
 #include "espalier/engine/position.h"
 #include "espalier/engine/pretrained.h"
 #include "espalier/engine/schedule.h"
+#include "espalier/engine/skipping.h"
 #include "espalier/engine/stepper.h"
 #include "espalier/error.h"
 #include "espalier/random.h"
@@ -49,6 +50,7 @@ class Training {
   Stepper stepper_;
   const Length& length_;
   Optimizer& optimizer_;
+  Skipping skipping_;
   Position position_;
   std::optional<Averaging> average_;  ///< begun with the first weights
   Copies best_;
@@ -66,7 +68,8 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       session_(trial_, machine, channel),
       stepper_(trial_, session_),
       length_(stepper_.length()),
-      optimizer_(stepper_.optimizer()) {
+      optimizer_(stepper_.optimizer()),
+      skipping_(session_.batches().splits().train, length_.skipped, derive_seed(seed_of(trial_, "order"), "skip"), session_.device()) {
   const std::string read = job.at("attempt").value("read", std::string());
   if (read.empty()) {
     load_pretrained(trial_, session_.weights());
@@ -88,6 +91,7 @@ void Training::resume(const std::string& file) {
   get_weights(content, "first/", weights, optimizer_.first, {});
   get_weights(content, "second/", weights, optimizer_.second, {});
   get_weights(content, "average/", weights, average_->copies().parameters, average_->copies().buffers);
+  skipping_.restore(content);
   optimizer_.updates = content.state.at("updates").get<int64_t>();
   position_ = position_from(content.state);
   if (position_.best_epoch == 0) return;
@@ -112,7 +116,7 @@ End Training::run() {
 /// False if it was asked to stop before the end of the epoch.
 bool Training::epoch() {
   const auto begin = std::chrono::steady_clock::now();
-  const std::vector<int64_t> order = stepper_.order(position_.epochs_done);
+  const std::vector<int64_t> order = skipping_.rest(stepper_.order(position_.epochs_done), position_.epochs_done);
   const int64_t before = position_.epochs_done * length_.steps_per_epoch;
   const int64_t steps = std::min(length_.steps_per_epoch, length_.steps - before);
   losses_ = at::zeros({steps}, at::TensorOptions(at::kDouble).device(session_.device()));
@@ -146,6 +150,7 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
     const Batch batch = session_.batches().gather(randomness.rows);
     const Stepper::Pass pass = stepper_.forward(batch, randomness, mix);
     at::Tensor loss = stepper_.loss(batch, pass);
+    if (skipping_.active()) skipping_.note(randomness.rows, stepper_.loss_of_each(batch, pass));
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
     loss_of_step.add_(loss.detach());
     loss.backward();
@@ -180,6 +185,7 @@ void Training::finish_epoch(double seconds) {
   metrics["loss"] = position_.loss_sum / static_cast<double>(std::max<int64_t>(position_.step, 1));
   metrics["learning_rate"] = rate_;
   ++position_.epochs_done;
+  skipping_.finish_epoch();
   for (const auto& [name, value] : metrics.items()) {
     if (!std::isfinite(value.get<double>()))
       throw Failure{"nan", "epoch " + std::to_string(position_.epochs_done) + ", " + name, "a lower learning rate may help"};
@@ -233,6 +239,7 @@ void Training::save() {
   put_weights(content, "second/", weights, optimizer_.second, {});
   put_weights(content, "average/", weights, average_->copies().parameters, average_->copies().buffers);
   put_weights(content, "best/", weights, best_.parameters, best_.buffers);
+  skipping_.save(content);
   content.state = to_json(position_);
   content.state["updates"] = optimizer_.updates;
   std::string name = "epoch-" + padded(position_.epochs_done, 4);

@@ -10,6 +10,8 @@ namespace espalier {
 Length training_length(const Json& train, int64_t rows) {
   rows = std::max<int64_t>(rows, 1);
   Length length;
+  length.skipped = static_cast<int64_t>(train.value("skip_easy", 0.0) * static_cast<double>(rows));
+  rows -= length.skipped;
   length.batch = std::clamp<int64_t>(train.value("batch", int64_t{256}), 1, rows);
   length.accumulate = std::clamp<int64_t>(train.value("accumulate", int64_t{1}), 1, rows / length.batch);
   // A last batch that is not full is left out, unless it is the only one.

@@ -10,6 +10,7 @@ namespace espalier {
 struct Length {
   int64_t batch = 0;
   int64_t accumulate = 1;  ///< batches a step
+  int64_t skipped = 0;     ///< rows that an epoch leaves out
   int64_t steps_per_epoch = 1;
   int64_t steps = 1;       ///< in all, if nothing ends it early
   int64_t epochs = 1;      ///< the last may be cut short

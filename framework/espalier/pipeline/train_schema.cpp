@@ -172,6 +172,7 @@ const Declaration& train_declaration() {
       choice("epochs", "auto", "epochs", {}, "number of epochs, or auto: until the score no longer betters"),
       integer("batch", 256, one_of(32, 64, 128, 256, 512).within(1, 1 << 20), "samples a step"),
       integer("accumulate", 1, legal(1, 1 << 16), "batches a step of the optimizer"),
+      number("skip_easy", 0.0, between(0.1, 0.4).within(0.0, 0.5), "share of the samples, of the easier half, that an epoch leaves out"),
       number("clip", 0.0, legal(0.0, kHuge), "greatest norm of the gradient; 0 is off"),
       choice("optimizer", "sgd", "optimizer", {"sgd", "adam", "adamw", "muon"}, "how weights follow gradients"),
       choice("schedule", "cosine", "schedule", {"constant", "cosine", "one_cycle"}, "how the learning rate runs"),
