@@ -1,13 +1,14 @@
+#include "espalier/cli/declarations.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
-#include "espalier/pipeline/train_schema.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
-#include <optional>
-#include <sstream>
+#include <set>
+#include <string>
+#include <vector>
 
 namespace espalier::cli {
 
@@ -15,120 +16,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string type_name(Type type) {
-  switch (type) {
-    case Type::integer: return "integer";
-    case Type::number: return "number";
-    case Type::boolean: return "boolean";
-    case Type::word: return "word";
-    case Type::choice: return "choice";
-    case Type::list: return "list";
-  }
-  return "value";
-}
-
-std::string describe_domain(const SettingType& setting) {
-  const Domain& domain = setting.domain;
-  std::vector<std::string> words;
-  if (setting.type == Type::choice) return setting.options.empty() ? "any " + setting.kind : join(setting.options);
-  if (setting.type == Type::list && !setting.item.empty()) return "items: " + describe_domain(setting.item.front());
-  for (const Json& choice : domain.choices) words.push_back(format_value(choice));
-  if (!words.empty()) return join(words);
-  if (!domain.from || !domain.to) return "-";
-  return fmt::format("{} to {}{}{}", format_number(*domain.from), format_number(*domain.to), domain.log ? ", log" : "",
-                     domain.step ? ", step " + format_number(*domain.step) : "");
-}
-
-/// What is legal: declared bounds, else as far as the domain reaches.
-std::string describe_bounds(const SettingType& setting) {
-  if (setting.type == Type::list && !setting.item.empty()) return describe_bounds(setting.item.front());
-  std::optional<double> least = setting.domain.from;
-  std::optional<double> most = setting.domain.to;
-  for (const Json& choice : setting.domain.choices) {
-    if (!choice.is_number()) return "-";
-    least = std::min(least.value_or(choice.get<double>()), choice.get<double>());
-    most = std::max(most.value_or(choice.get<double>()), choice.get<double>());
-  }
-  if (setting.domain.least) least = setting.domain.least;
-  if (setting.domain.most) most = setting.domain.most;
-  if (!least && !most) return "-";
-  return fmt::format("{} to {}", least ? format_number(*least) : "-", most ? format_number(*most) : "-");
-}
-
-std::string describe_fallback(const SettingType& setting) {
-  if (setting.fallback.is_null()) return "-";
-  // {"resnet": {}} is said as resnet.
-  if (setting.fallback.is_object() && setting.fallback.size() == 1 && setting.fallback.begin().value().empty())
-    return setting.fallback.begin().key();
-  return format_value(setting.fallback);
-}
-
-Json to_json(const Declaration& declaration) {
-  Json out = Json::array();
-  for (const SettingType& s : declaration) {
-    Json domain = {{"choices", s.domain.choices}, {"log", s.domain.log}};
-    const auto put = [&](const char* name, const std::optional<double>& value) {
-      if (value) domain[name] = *value;
-    };
-    put("from", s.domain.from), put("to", s.domain.to), put("step", s.domain.step);
-    put("least", s.domain.least), put("most", s.domain.most);
-    out.push_back({{"name", s.name}, {"type", type_name(s.type)}, {"default", s.fallback}, {"domain", domain},
-                   {"doc", s.doc}, {"options", s.options}, {"kind", s.kind}, {"item", to_json(s.item)}});
-  }
-  return out;
-}
-
 Json to_json(const Provided& provided) {
   Json out = {{"kind", to_string(provided.kind)}, {"name", provided.name}, {"doc", provided.doc},
               {"library", provided.library.string()}, {"sha256", provided.library_sha256},
-              {"settings", to_json(provided.declaration)}};
+              {"settings", settings_json(provided.declaration)}};
   if (provided.kind == PluginKind::reader) out["version"] = provided.version;
   if (provided.kind == PluginKind::head) {
     out["accepts"] = Json::array();
     for (const ColumnKind kind : provided.accepts) out["accepts"].push_back(to_string(kind));
   }
   return out;
-}
-
-/// Cuts text into lines of at most `width` columns, at spaces.
-std::vector<std::string> wrapped(const std::string& text, int width) {
-  std::vector<std::string> out = {""};
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    if (!out.back().empty() && display_width(out.back()) + 1 + display_width(word) > width) out.emplace_back();
-    out.back() += (out.back().empty() ? "" : " ") + word;
-  }
-  return out;
-}
-
-void print_settings(const Declaration& declaration) {
-  if (declaration.empty()) {
-    fmt::print("\nit has no settings\n");
-    return;
-  }
-  Table table{.headers = {"setting", "type", "default", "searched", "bounds"}};
-  for (const SettingType& s : declaration)
-    table.rows.push_back({s.name, type_name(s.type), describe_fallback(s), describe_domain(s), describe_bounds(s)});
-  const int width = terminal_width(stdout);
-  std::istringstream lines(render(table, width));
-  std::string line;
-  std::getline(lines, line);
-  fmt::print("\n{}\n", line);
-  for (const SettingType& s : declaration) {
-    if (std::getline(lines, line)) fmt::print("{}\n", line);
-    for (const std::string& part : wrapped(s.doc, width - 4)) fmt::print("    {}\n", part);
-  }
-}
-
-/// What each name of a choice declares; blocks are inspected by themselves.
-void print_options(const SettingType& setting, const Catalogue& catalogue) {
-  if (setting.type != Type::choice || setting.kind == "block") return;
-  for (const std::string& name : catalogue.names(setting.kind)) {
-    const Declaration& declaration = *catalogue.find(setting.kind, name);
-    if (declaration.empty()) continue;
-    fmt::print("\n{} {}:", setting.kind, name);
-    print_settings(declaration);
-  }
 }
 
 void print_provided(const Provided& provided, const Catalogue& catalogue) {
@@ -150,56 +47,117 @@ void print_refused(const Registry& registry) {
     fmt::print(stderr, "not usable: {}\n{}", refused.library.string(), espalier::render(refused.problem, wants_colour(stderr)));
 }
 
+/// What no plugin gives: optimizers, schedules, losses, ..., by their names, and what sections of a pipeline take.
+struct BuiltIn {
+  std::string kind;
+  std::string name;
+  const Declaration* declaration;
+};
+
+std::vector<BuiltIn> built_in(const Catalogue& catalogue) {
+  std::vector<BuiltIn> all = {{"section", "block", &common_block_settings()}, {"section", "freeze", &freeze_declaration()},
+                              {"section", "groups", &group_declaration()},   {"section", "head", &common_head_settings()},
+                              {"section", "scale", &scale_declaration()},    {"section", "train", &train_declaration()}};
+  for (const std::string& kind : catalogue.kinds()) {
+    for (const std::string& name : catalogue.names(kind)) {
+      const auto is_it = [&](const Provided& provided) { return to_string(provided.kind) == kind && provided.name == name; };
+      if (std::ranges::none_of(catalogue.registry().provided(), is_it)) all.push_back({kind, name, catalogue.find(kind, name)});
+    }
+  }
+  return all;
+}
+
+std::string settings_of(const BuiltIn& entry) {
+  std::vector<std::string> names;
+  for (const SettingType& setting : *entry.declaration) names.push_back(setting.name);
+  return names.empty() ? "takes nothing" : "takes " + join(names);
+}
+
+struct Listed {
+  std::string kind;
+  std::string name;
+  std::string text;
+};
+
+/// A line each; a kind is told once, and texts wrap.
+void print_listed(const std::vector<Listed>& lines) {
+  const auto widest = [&](std::string Listed::* part) {
+    int width = 0;
+    for (const Listed& line : lines) width = std::max(width, display_width(line.*part));
+    return width;
+  };
+  const int width = terminal_width(stdout);
+  const int room = width - widest(&Listed::kind) - widest(&Listed::name) - 4;
+  Table table{.headers = {"kind", "name", "what it is"}};
+  std::string heading;
+  for (const Listed& line : lines) {
+    std::string kind = line.kind == heading ? "" : line.kind;
+    std::string name = line.name;
+    heading = line.kind;
+    for (const std::string& part : wrapped(line.text, room)) {
+      table.rows.push_back({kind, name, part});
+      kind.clear(), name.clear();
+    }
+  }
+  fmt::print("{}", render(table, width));
+}
+
+int list_all(const Call& call, const Catalogue& catalogue) {
+  const Registry& registry = catalogue.registry();
+  Json plugins = Json::array();
+  Json own = Json::array();
+  std::vector<Listed> lines;
+  for (const Provided& provided : registry.provided()) {
+    plugins.push_back({{"kind", to_string(provided.kind)}, {"name", provided.name}, {"doc", provided.doc}});
+    lines.push_back({to_string(provided.kind), provided.name, provided.doc});
+  }
+  for (const BuiltIn& entry : built_in(catalogue)) {
+    own.push_back({{"kind", entry.kind}, {"name", entry.name}, {"settings", settings_json(*entry.declaration)}});
+    lines.push_back({entry.kind, entry.name, settings_of(entry)});
+  }
+  if (call.json()) print_json({{"plugins", plugins}, {"built_in", own}});
+  else print_listed(lines);
+  print_refused(registry);
+  return 0;
+}
+
 int inspect(const Call& call) {
   const Registry registry = scan_registry(call);
-  if (call.words.empty()) {
-    Json all = Json::array();
-    std::string heading;
-    constexpr int kKindWidth = 9;  // of "scheduler"
-    int names = 0;
-    Table table{.headers = {"kind", "name", "what it is"}};
-    for (const Provided& provided : registry.provided()) {
-      all.push_back({{"kind", to_string(provided.kind)}, {"name", provided.name}, {"doc", provided.doc}});
-      names = std::max(names, display_width(provided.name));
-    }
-    const int room = terminal_width(stdout) - kKindWidth - names - 4;
-    for (const Provided& provided : registry.provided()) {
-      std::string kind = to_string(provided.kind);
-      std::string name = provided.name;
-      if (kind == heading) kind.clear();
-      else heading = kind;
-      for (const std::string& part : wrapped(provided.doc, room)) {
-        table.rows.push_back({kind, name, part});
-        kind.clear(), name.clear();
-      }
-    }
-    if (call.json())
-      print_json({{"plugins", all}});
-    else
-      fmt::print("{}", render(table, terminal_width(stdout)));
-    print_refused(registry);
-    return 0;
-  }
-  const std::string& name = call.words[0];
   const Catalogue catalogue(registry);
-  Json found = Json::array();
-  std::vector<std::string> names;
+  if (call.words.empty()) return list_all(call, catalogue);
+  const std::string& asked = call.words[0];
+  const auto is_meant = [&](const std::string& kind, const std::string& name) {
+    return asked == name || asked == kind + "." + name;
+  };
+  Json plugins = Json::array();
+  Json own = Json::array();
+  std::set<std::string> names;
+  const auto print = [&](const auto& what) {
+    if (call.json()) return;
+    if (plugins.size() + own.size() > 0) fmt::print("\n");
+    what();
+  };
   for (const Provided& provided : registry.provided()) {
-    names.push_back(provided.name);
-    if (provided.name != name && to_string(provided.kind) + "." + provided.name != name) continue;
-    if (!call.json()) {
-      if (!found.empty()) fmt::print("\n");
-      print_provided(provided, catalogue);
-    }
-    found.push_back(to_json(provided));
+    names.insert(provided.name);
+    if (!is_meant(to_string(provided.kind), provided.name)) continue;
+    print([&] { print_provided(provided, catalogue); });
+    plugins.push_back(to_json(provided));
   }
-  if (found.empty()) {
-    const std::string near = nearest(name, names);
-    throw Error(Problem{.code = "E0304", .message = fmt::format("nothing installed is called '{}'", name),
-                        .hint = did_you_mean(near),
-                        .notes = {"installed: " + join(names)}});
+  for (const BuiltIn& entry : built_in(catalogue)) {
+    names.insert(entry.name);
+    if (!is_meant(entry.kind, entry.name) && asked != entry.kind) continue;
+    print([&] {
+      fmt::print("{} {}\n", entry.kind, entry.name);
+      print_settings(*entry.declaration);
+    });
+    own.push_back({{"kind", entry.kind}, {"name", entry.name}, {"settings", settings_json(*entry.declaration)}});
   }
-  if (call.json()) print_json({{"plugins", found}});
+  if (plugins.empty() && own.empty()) {
+    const std::vector<std::string> known(names.begin(), names.end());
+    throw Error(Problem{.code = "E0304", .message = fmt::format("nothing is called '{}'", asked),
+                        .hint = did_you_mean(nearest(asked, known)), .notes = {"`espalier inspect` lists all names"}});
+  }
+  if (call.json()) print_json({{"plugins", plugins}, {"built_in", own}});
   return 0;
 }
 
@@ -250,7 +208,7 @@ int plugin_check(const Call& call) {
 
 std::vector<Verb> plugin_verbs() {
   return {
-      {"inspect", "what is installed; by name its settings, defaults and bounds", "[NAME]", "espalier inspect resnet", {}, inspect},
+      {"inspect", "all that a pipeline can name; by name its settings, defaults and bounds", "[NAME]", "espalier inspect resnet", {}, inspect},
       {"plugin ls", "plugin libraries, what they provide, and what is not usable", "", "espalier plugin ls", {}, plugin_ls},
       {"plugin check", "says whether a library is a sound plugin", "FILE", "espalier plugin check build/lib/mine.so", {}, plugin_check},
   };
