@@ -35,7 +35,7 @@ def main():
         skip(f"{archive} is not there")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     packages = arguments.folder / "packages"
-    sys.path[:0] = [str(packages), str(arguments.source / "tools" / "weights")]
+    sys.path.insert(0, str(arguments.source / "tools" / "weights"))
     import efficientnet_lite
 
     def model_of(version):
@@ -46,6 +46,8 @@ def main():
         models = {version: model_of(version) for version in VERSIONS}
     except (SystemExit, subprocess.TimeoutExpired) as problem:
         skip(problem)
+    # Not before: a folder that was looked into while it was not there counts as empty.
+    sys.path.insert(0, str(packages))
     from efficientnet_lite_pytorch import EfficientNet
 
     rows = torch.frombuffer(bytearray(archive.read_bytes()), dtype=torch.uint8).view(-1, 1 + 3 * 32 * 32)
