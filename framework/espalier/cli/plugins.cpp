@@ -67,6 +67,8 @@ std::vector<BuiltIn> built_in(const Catalogue& catalogue) {
   return all;
 }
 
+Json to_json(const BuiltIn& entry) { return {{"kind", entry.kind}, {"name", entry.name}, {"settings", settings_json(*entry.declaration)}}; }
+
 std::string settings_of(const BuiltIn& entry) {
   std::vector<std::string> names;
   for (const SettingType& setting : *entry.declaration) names.push_back(setting.name);
@@ -112,7 +114,7 @@ int list_all(const Call& call, const Catalogue& catalogue) {
     lines.push_back({to_string(provided.kind), provided.name, provided.doc});
   }
   for (const BuiltIn& entry : built_in(catalogue)) {
-    own.push_back({{"kind", entry.kind}, {"name", entry.name}, {"settings", settings_json(*entry.declaration)}});
+    own.push_back(to_json(entry));
     lines.push_back({entry.kind, entry.name, settings_of(entry)});
   }
   if (call.json()) print_json({{"plugins", plugins}, {"built_in", own}});
@@ -150,7 +152,7 @@ int inspect(const Call& call) {
       fmt::print("{} {}\n", entry.kind, entry.name);
       print_settings(*entry.declaration);
     });
-    own.push_back({{"kind", entry.kind}, {"name", entry.name}, {"settings", settings_json(*entry.declaration)}});
+    own.push_back(to_json(entry));
   }
   if (plugins.empty() && own.empty()) {
     const std::vector<std::string> known(names.begin(), names.end());

@@ -61,10 +61,7 @@ HeadLoss::HeadLoss(const Output& output, const at::Tensor& train_targets, const 
 at::Tensor HeadLoss::operator()(const at::Tensor& output, const at::Tensor& target, const at::Tensor& importance) const {
   const at::Tensor values = output.to(at::kFloat);
   if (answer_ == Answer::classes) return of_classes(values, target, importance);
-  const at::Tensor numbers = as_numbers(target);
-  const at::Tensor valid = numbers.isfinite();
-  at::Tensor losses = answer_ == Answer::number ? of_numbers(values, at::where(valid, numbers, scale_->mean()))
-                                                : of_labels(values, at::where(valid, numbers, 0.0));
+  auto [losses, valid] = of_answers(values, target);
   if (importance.defined()) losses = losses * importance.unsqueeze(1);
   return at::where(valid, losses, 0.0).sum() / valid.sum().clamp_min(1);
 }
@@ -72,11 +69,15 @@ at::Tensor HeadLoss::operator()(const at::Tensor& output, const at::Tensor& targ
 at::Tensor HeadLoss::each(const at::Tensor& output, const at::Tensor& target) const {
   const at::Tensor values = output.to(at::kFloat);
   if (answer_ == Answer::classes) return at::cross_entropy_loss(values, target, {}, at::Reduction::None, kMissing, smoothing_);
+  const auto [losses, valid] = of_answers(values, target);
+  return at::where(valid, losses, 0.0).sum(1) / valid.sum(1).clamp_min(1);
+}
+
+std::pair<at::Tensor, at::Tensor> HeadLoss::of_answers(const at::Tensor& values, const at::Tensor& target) const {
   const at::Tensor numbers = as_numbers(target);
   const at::Tensor valid = numbers.isfinite();
-  const at::Tensor losses = answer_ == Answer::number ? of_numbers(values, at::where(valid, numbers, scale_->mean()))
-                                                      : of_labels(values, at::where(valid, numbers, 0.0));
-  return at::where(valid, losses, 0.0).sum(1) / valid.sum(1).clamp_min(1);
+  return {answer_ == Answer::number ? of_numbers(values, at::where(valid, numbers, scale_->mean()))
+                                    : of_labels(values, at::where(valid, numbers, 0.0)), valid};
 }
 
 at::Tensor HeadLoss::of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const {

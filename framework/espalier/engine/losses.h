@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace espalier::engine {
 
@@ -28,6 +29,8 @@ class HeadLoss {
 
  private:
   at::Tensor of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const;
+  /// Losses (B, K) of labels or numbers, and which of them have a target.
+  std::pair<at::Tensor, at::Tensor> of_answers(const at::Tensor& values, const at::Tensor& target) const;
   at::Tensor of_labels(const at::Tensor& logits, const at::Tensor& truth) const;
   at::Tensor of_numbers(const at::Tensor& values, const at::Tensor& truth) const;
   at::Tensor of_bins(const at::Tensor& values, const at::Tensor& truth) const;

@@ -54,7 +54,8 @@ NewTrial branch_of(const Deciding& deciding, const Step& step, const Log& log, c
           fmt::format("scheduler '{}' branches off trials; those of folds or replicates have no single place to go on from",
                       deciding.pipeline.search.scheduler));
   const TrialRecord from = store.trial(step.trial).value();
-  NewTrial out{.settings = from.settings, .reason = fmt::format("goes on from trial {} after {}", from.number, counted_epochs(from.epochs)), .document = {}, .checkpoint = checkpoint_of_branch(deciding.folder, from, log.trials()), .epochs = from.epochs};
+  NewTrial out{.settings = from.settings, .reason = fmt::format("goes on from trial {} after {}", from.number, counted_epochs(from.epochs)),
+               .document = {}, .checkpoint = checkpoint_of_branch(deciding.folder, from, log.trials()), .epochs = from.epochs};
   for (const Axis& axis : space.axes) {
     const auto wish = step.settings.find(axis.name);
     if (wish == step.settings.end() || !from.settings.contains(axis.name) || !wish->second.is_number() || !may_change_on_the_way(space, axis))
