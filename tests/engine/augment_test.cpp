@@ -267,7 +267,7 @@ TEST_CASE("black and white are known behind scales, normalizations and repeated 
   Value out = net.repeat_channels(net.scale(net.input("x", {1, 4, 4}, "uint8"), -2.0, 3.0), 3);
   out = net.random_flip(net.resize(net.normalize(out, {1.0, 2.0, 3.0}, {2.0, 4.0, 8.0}), 2, 2), true, false);
   const Weights weights(net, 1);
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   const PixelScale scale = pixel_scale(net, weights, out.layer);
   for (const double value : {0.0, 255.0}) {
     const Tensor seen = executor.run({{"x", at::full({1, 1, 4, 4}, value)}}, {out.layer}, nullptr)[0];
@@ -283,7 +283,7 @@ TEST_CASE("evaluation leaves pictures as they are") {
   out = net.random_operations(net.random_colour(out, {.contrast = 0.5, .hue = 0.1}), 2, 9.0);
   out = net.random_erase(out, {});
   const Weights weights(net, 1);
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   const Tensor x = some_pictures();
   CHECK(executor.run({{"x", x}}, {out.layer}, nullptr)[0].equal(x));
   Randomness randomness(1, 2);
@@ -303,7 +303,7 @@ TEST_CASE("pictures grow by eighths until their share of the training, and are w
   const Value pooled = net.max_pool(net.conv(small, {.filters = 2, .kernel = 2, .padding = Padding::valid}));
   const Value out = net.global_max_pool(pooled);
   const Weights weights(net, 1);
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   const Tensor x = at::full({4, 3, 32, 16}, 7.0).contiguous(at::MemoryFormat::ChannelsLast);
   Randomness randomness(1, 2);
   randomness.progress = 0.0;

@@ -66,13 +66,17 @@ Json trial(const Json& data, const Json& settings) {
 }
 
 /// All values of the model after a training on a device.
-Tensor trained(const Json& trial, at::Device device, const std::filesystem::path& folder, const std::string& read = "", const Json& until = {}) {
+Tensor trained(const Json& trial, const Machine& machine, const std::filesystem::path& folder, const std::string& read = "", const Json& until = {}) {
   std::filesystem::create_directories(folder);
   Channel channel(-1);
-  train({{"trial", trial}, {"attempt", {{"write", folder.string()}, {"read", read}, {"until", until}}}}, Machine{.device = device}, channel);
+  train({{"trial", trial}, {"attempt", {{"write", folder.string()}, {"read", read}, {"until", until}}}}, machine, channel);
   const Weights weights(Network::from_json(trial.at("network")), 1);
   get_weights(read_tensors(folder / "model.safetensors"), "", weights, weights.parameters(), weights.buffers());
   return at::cat({weights.parameters(), weights.buffers()});
+}
+
+Tensor trained(const Json& trial, at::Device device, const std::filesystem::path& folder, const std::string& read = "", const Json& until = {}) {
+  return trained(trial, Machine{.device = device}, folder, read, until);
 }
 
 double distance(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
@@ -114,6 +118,30 @@ TEST_CASE("a training on another device goes on from its checkpoint, bit for bit
   const Tensor whole = trained(all, made_device(), folder.path() / "whole");
   trained(all, made_device(), folder.path() / "parts", "", 1);
   CHECK(at::equal(whole, trained(all, made_device(), folder.path() / "parts", (folder.path() / "parts" / "epoch-0001.ckpt").string())));
+}
+
+TEST_CASE("a training in float16 stays near float32 where no step overflows") {
+  const TemporaryFolder folder;
+  const Json all = trial(test::make_data(folder.path() / "data"), {{"optimizer", {{"name", "sgd"}, {"learning_rate", 0.02}}}});
+  const Tensor exact = trained(all, made_device(), folder.path() / "exact");
+  trained(all, made_device(), folder.path() / "first", "", 1);
+  TensorFile begun = read_tensors(folder.path() / "first" / "epoch-0001.ckpt");
+  begun.tensors["scale/factor"] = {.shape = {1}, .values = {128.0F}};
+  const std::filesystem::path checkpoint = folder.path() / "begun.ckpt";
+  write_tensors(checkpoint, begun);
+  const Machine machine{.arithmetic = at::kHalf, .device = made_device()};
+  CHECK(distance(exact, trained(all, machine, folder.path() / "half", checkpoint.string())) < 0.02);
+}
+
+TEST_CASE("a training in float16 goes on from its checkpoint, bit for bit") {
+  const Machine machine{.arithmetic = at::kHalf, .device = made_device()};
+  const TemporaryFolder folder;
+  const Json all = trial(test::make_data(folder.path() / "data"), {{"optimizer", {{"name", "adamw"}, {"learning_rate", 0.01}}}});
+  const Tensor whole = trained(all, machine, folder.path() / "whole");
+  trained(all, machine, folder.path() / "parts", "", 1);
+  const std::filesystem::path checkpoint = folder.path() / "parts" / "epoch-0001.ckpt";
+  CHECK(read_tensors(checkpoint).tensors.contains("scale/factor"));
+  CHECK(at::equal(whole, trained(all, machine, folder.path() / "parts", checkpoint.string())));
 }
 
 TEST_CASE("a loss that is no number is told with its step, though it was looked at after the epoch") {
@@ -164,20 +192,22 @@ TEST_CASE("what was trained is scored and looked at on another device as on the 
   }
 }
 
-TEST_CASE("bfloat16 on another device stays near float32") {
+TEST_CASE("bfloat16 and float16 on another device stay near float32") {
   const TemporaryFolder folder;
   const Json all = trial(test::make_data(folder.path() / "data"), Json::object());
-  const auto with = [&](bool bf16) {
+  const auto with = [&](at::ScalarType arithmetic) {
     Channel channel(-1);
-    Session session(all, Machine{.bf16 = bf16, .device = made_device()}, channel);
+    Session session(all, Machine{.arithmetic = arithmetic, .device = made_device()}, channel);
     session.adapt();
     const at::NoGradGuard no_gradients;
     return session.outputs(session.batches().inputs(session.batches().splits().test))[0].to(at::kFloat).cpu();
   };
-  const Tensor exact = with(false);
-  const Tensor rough = with(true);
-  CHECK(distance(exact, rough) > 0.0);
-  CHECK(distance(exact, rough) < 0.03 * exact.abs().max().item<double>());
+  const Tensor exact = with(at::kFloat);
+  for (const auto& [arithmetic, error] : {std::pair(at::kBFloat16, 0.03), std::pair(at::kHalf, 0.004)}) {
+    const Tensor rough = with(arithmetic);
+    CHECK(distance(exact, rough) > 0.0);
+    CHECK(distance(exact, rough) < error * exact.abs().max().item<double>());
+  }
 }
 
 TEST_CASE("every augmentation takes pictures of another device and gives the same there") {
@@ -198,7 +228,7 @@ TEST_CASE("every augmentation takes pictures of another device and gives the sam
     for (const at::Device device : {at::Device(at::kCPU), made_device()}) {
       const Weights weights(net, 1, device);
       Randomness randomness(3, 4);
-      const Tensor y = Executor(net, weights, false).run({{"image", x.to(device)}}, {out.layer}, &randomness)[0];
+      const Tensor y = Executor(net, weights).run({{"image", x.to(device)}}, {out.layer}, &randomness)[0];
       CHECK(y.device() == device);
       seen.push_back(y.cpu());
     }

@@ -64,7 +64,7 @@ Randomness at_epoch(int64_t epoch) {
 }
 
 Tensor run(const Made& m, const Weights& weights, Value wanted, Randomness* randomness) {
-  return Executor(m.net, weights, false).run({{"image", pictures()}}, {wanted.layer}, randomness)[0];
+  return Executor(m.net, weights).run({{"image", pictures()}}, {wanted.layer}, randomness)[0];
 }
 
 }  // namespace

@@ -197,7 +197,7 @@ TEST_CASE("folding batch norms changes no prediction") {
   const Value last = net.batch_norm(third);
   Weights weights(net, 1);
   weights.buffers().copy_(0.5 + at::rand_like(weights.buffers()));
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   const at::NoGradGuard none;
   const Inputs inputs = {{"image", pictures({4, 3, 9, 9})}};
   const Tensor folded = executor.run(inputs, {last.layer}, nullptr)[0];

@@ -127,7 +127,7 @@ TEST_CASE("samples are mixed once, behind their own augmentations, and not in ev
   const Value second = net.global_avg_pool(seen);
   const Weights weights(net, 1);
   const at::NoGradGuard none;
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   const Inputs inputs = {{"image", some_pictures(8)}};
   const Mixing mixing{.partners = {1, 2, 3, 4, 5, 6, 7, 0}, .share = 0.7, .cut = {}};
   Randomness randomness(1, 2);

@@ -165,7 +165,7 @@ TEST_CASE("every operation does forwards and backwards what LibTorch's own does"
       const Value out = one.emit(net, net.input("x", one.shape, one.shape.size() == 3 ? "uint8" : "float32"));
       const Weights weights(net, 1);
       disturb(weights);
-      const Executor executor(net, weights, false);
+      const Executor executor(net, weights);
       Tensor x = input_for(one.shape).requires_grad_(true);
       Randomness randomness(1, 2);
       const Tensor ours = executor.run({{"x", x}}, {out.layer}, &randomness)[0];
@@ -179,7 +179,7 @@ TEST_CASE("every operation does forwards and backwards what LibTorch's own does"
       const Network read = Network::from_json(Json::parse(net.to_json().dump()));
       CHECK(read.to_json() == net.to_json());
       Randomness same(1, 2);
-      CHECK(Executor(read, weights, false).run({{"x", x}}, {out.layer}, &same)[0].equal(ours));
+      CHECK(Executor(read, weights).run({{"x", x}}, {out.layer}, &same)[0].equal(ours));
       const Tensor factors = at::linspace(-1.0, 1.3, theirs.numel()).view(theirs.sizes());
       (ours * factors).sum().backward();
       (theirs * factors).sum().backward();
@@ -199,7 +199,7 @@ TEST_CASE("batch norm follows the batches in training and holds still in evaluat
   const Value out = net.batch_norm(net.conv(net.input("x", {3, 6, 5}, "uint8"), {.filters = 4}));
   const Weights weights(net, 1);
   disturb(weights);
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   const Tensor x = input_for({3, 6, 5});
   const Tensor between = executor.run({{"x", x}}, {1}, nullptr)[0];
   Randomness randomness(1, 2);
@@ -221,7 +221,7 @@ TEST_CASE("dropout keeps the mean in training and does nothing in evaluation") {
   const Value x = net.input("x", {64}, "float32");
   const Value out = of_branches ? net.drop_path(x, 0.25) : net.dropout(x, 0.25);
   const Weights weights(net, 1);
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   const Tensor ones = at::ones({2000, 64});
   Randomness randomness(1, 2), again(1, 2);
   const Tensor dropped = executor.run({{"x", ones}}, {out.layer}, &randomness)[0];

@@ -1,4 +1,5 @@
 #include "torch_catch.h"
+#include "espalier/engine/device.h"
 #include "espalier/engine/losses.h"
 #include "espalier/engine/scores.h"
 #include "espalier/engine/session.h"
@@ -154,10 +155,15 @@ TEST_CASE("numbers are trained in deviations and scored in their own units") {
   CHECK(baseline(head.output(), targets, targets).at("mse").get<double>() == Approx((100.0 + 1.0) / 2));
 }
 
-TEST_CASE("what the machine does not have is refused when asked for") {
-  CHECK(uses_bf16("auto", true));
-  CHECK_FALSE(uses_bf16("auto", false));
-  CHECK_FALSE(uses_bf16("float32", true));
-  CHECK(uses_bf16("bf16", true));
-  CHECK_THROWS_AS(uses_bf16("bf16", false), Error);
+TEST_CASE("a precision that the machine does not have is refused when asked for") {
+  for (const bool on_processor : {true, false}) {
+    CHECK(arithmetic_of("auto", on_processor, true) == at::kBFloat16);
+    CHECK(arithmetic_of("bf16", on_processor, true) == at::kBFloat16);
+    CHECK(arithmetic_of("float32", on_processor, true) == at::kFloat);
+    CHECK_THROWS_AS(arithmetic_of("bf16", on_processor, false), Error);
+  }
+  CHECK(arithmetic_of("auto", true, false) == at::kFloat);
+  CHECK(arithmetic_of("auto", false, false) == at::kHalf);
+  CHECK(arithmetic_of("fp16", false, true) == at::kHalf);
+  CHECK_THROWS_AS(arithmetic_of("fp16", true, true), Error);
 }

@@ -77,7 +77,7 @@ TEST_CASE("an EfficientNet gives the logits of PyPI's model on real pictures", "
   Weights weights(net, 1);
   load_pretrained(trial_of(net, {"trunk", "classifier"}, fs::path(folder) / (version + ".safetensors")), weights);
   const at::NoGradGuard none;
-  const Executor executor(net, weights, false);
+  const Executor executor(net, weights);
   double most = 0.0;
   int64_t equal = 0;
   for (int64_t i = 0; i < pictures.size(0); i += 20) {

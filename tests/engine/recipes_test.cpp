@@ -99,7 +99,7 @@ TEST_CASE("a convolution that begins as the identity passes its channels on") {
   const Weights weights(net, 1);
   const at::NoGradGuard none;
   const Tensor x = pictures(2);
-  const Tensor y = Executor(net, weights, false).run({{"image", x}}, {out.layer}, nullptr)[0];
+  const Tensor y = Executor(net, weights).run({{"image", x}}, {out.layer}, nullptr)[0];
   CHECK(at::allclose(y.narrow(1, 0, 3), x));
   CHECK(y.narrow(1, 3, 2).abs().max().item<double>() > 0.0);
 }

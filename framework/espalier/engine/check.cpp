@@ -19,7 +19,7 @@ constexpr uint64_t kSeed = 7;
 
 /// A network with all that a step on it needs.
 struct Subject {
-  explicit Subject(const Json& document) : net(Network::from_json(document)), weights(net, kSeed), executor(net, weights, false) {}
+  explicit Subject(const Json& document) : net(Network::from_json(document)), weights(net, kSeed), executor(net, weights) {}
   Network net;
   Weights weights;
   Executor executor;

@@ -1,8 +1,10 @@
 #include "espalier/engine/device.h"
 
+#include "espalier/data/processor.h"
 #include "espalier/error.h"
 
 #include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/version.h>
 
@@ -16,6 +18,25 @@ at::Device device_named(const std::string& name) {
     fail("E0426", "device is cuda, and this LibTorch (" TORCH_VERSION ") finds no GPU", "auto takes what the machine has; cpu works everywhere");
   }
   fail("E0426", "no device is called '" + name + "'", "auto, cpu and cuda are there");
+}
+
+bool multiplies_bf16(at::Device device) {
+  return device.is_cpu() ? espalier::multiplies_bf16() : at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
+}
+
+at::ScalarType arithmetic_of(const std::string& precision, bool on_processor, bool has_bf16) {
+  constexpr const char* kHint = "auto takes what the machine has; float32 works everywhere";
+  if (precision == "float32") return at::kFloat;
+  if (precision == "bf16" && !has_bf16)
+    fail("E0421", std::string("precision is bf16, which this ") + (on_processor ? "processor does not multiply (avx512_bf16)" : "GPU does not multiply"), kHint);
+  if (precision == "fp16" && on_processor) fail("E0421", "precision is fp16, which is for GPUs, and the training runs on the processor", kHint);
+  if (precision == "fp16") return at::kHalf;
+  if (has_bf16) return at::kBFloat16;
+  return on_processor ? at::kFloat : at::kHalf;
+}
+
+std::string name_of(at::ScalarType arithmetic) {
+  return arithmetic == at::kBFloat16 ? "bf16" : arithmetic == at::kHalf ? "fp16" : "float32";
 }
 
 void wait_for(at::Device device) {

@@ -13,6 +13,15 @@ namespace espalier::engine {
 /// LibTorch's.
 at::Device device_named(const std::string& name);
 
+/// Whether the device multiplies bfloat16: processors with AVX512_BF16 and, by cuDNN, NVIDIA's GPUs since Ampere.
+bool multiplies_bf16(at::Device device);
+
+/// The type in which convolutions and matrices are multiplied, as `train.precision` asks: float32, bf16, fp16 (a GPU alone), or
+/// auto, the fastest that is there. Throws E0421 if what is asked for is not.
+at::ScalarType arithmetic_of(const std::string& precision, bool on_processor, bool has_bf16);
+/// The inverse: float32, bf16 or fp16.
+std::string name_of(at::ScalarType arithmetic);
+
 /// Waits until the device has done all that it was given.
 void wait_for(at::Device device);
 

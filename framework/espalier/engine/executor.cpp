@@ -139,13 +139,13 @@ std::string shown(const Layer& layer) { return "layer " + std::to_string(layer.i
 Randomness::Randomness(uint64_t augment_seed, uint64_t dropout_seed)
     : augment(augment_seed), dropout(at::detail::createCPUGenerator(dropout_seed)) {}
 
-Executor::Executor(const Network& net, const Weights& weights, bool bf16)
-    : net_(net), weights_(weights), bf16_(bf16), gives_pixels_(give_pixels(net.layers())) {
+Executor::Executor(const Network& net, const Weights& weights, at::ScalarType arithmetic)
+    : net_(net), weights_(weights), arithmetic_(arithmetic), gives_pixels_(give_pixels(net.layers())) {
   for (const Layer& layer : net.layers()) last_thaw_ = std::max(last_thaw_, layer.trained_from);
 }
 
 at::Tensor Executor::lower(const at::Tensor& x) const {
-  return bf16_ && x.defined() ? x.to(at::kBFloat16) : x;
+  return x.defined() ? x.to(arithmetic_) : x;
 }
 
 at::Tensor Executor::weight(const Layer& layer, const char* name, bool frozen) const {

@@ -28,7 +28,8 @@ std::string value_name(int layer);
 /// Runs a network. Pictures are float (B, C, H, W) in channels-last memory, vectors (B, N).
 class Executor {
  public:
-  Executor(const Network& net, const Weights& weights, bool bf16);
+  /// Convolutions and matrices are multiplied in `arithmetic`: float32, bfloat16 or float16.
+  Executor(const Network& net, const Weights& weights, at::ScalarType arithmetic = at::kFloat);
 
   /// From now on the values of these layers are taken from the inputs wherever they hold them.
   void take(std::vector<int> layers) { given_ = std::move(layers); }
@@ -54,7 +55,7 @@ class Executor {
 
   const Network& net_;
   const Weights& weights_;
-  bool bf16_ = false;
+  at::ScalarType arithmetic_;
   std::vector<bool> gives_pixels_;  ///< by layer: what is mixed, once it is read by a layer that does not
   int64_t last_thaw_ = 0;  ///< the epoch from which on the plan of training stays the same
   std::vector<int> given_;

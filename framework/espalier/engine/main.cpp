@@ -1,3 +1,4 @@
+#include "espalier/engine/device.h"
 #include "espalier/engine/jobs.h"
 #include "espalier/engine/messages.h"
 #include "espalier/engine/profile.h"
@@ -48,11 +49,11 @@ int perform(const Json& job, Channel& channel) {
   const std::string what = job.value("do", std::string("train"));
   Json settings = job.at("trial").value("train", Json::object());
   // What was trained on a GPU can be looked at anywhere.
-  if (what != "train" && what != "profile") settings["device"] = "auto";
+  if (what != "train" && what != "profile" && what != "machine") settings["device"] = "auto";
   const espalier::engine::Machine machine = espalier::engine::prepare_machine(settings);
   const char* device = machine.device.is_cpu() ? "cpu" : "cuda";
-  channel.send({{"hello", {{"torch", TORCH_VERSION}, {"device", device}, {"threads", machine.threads},
-                           {"precision", machine.bf16 ? "bf16" : "float32"}}}});
+  const std::string precision = espalier::engine::name_of(machine.arithmetic);
+  channel.send({{"hello", {{"torch", TORCH_VERSION}, {"device", device}, {"threads", machine.threads}, {"precision", precision}}}});
   if (what == "train") return train(job, machine, channel) == End::done ? 0 : kStopped;
   if (what == "evaluate") {
     evaluate(job, machine, channel);
@@ -65,7 +66,7 @@ int perform(const Json& job, Channel& channel) {
   } else if (what == "views") {
     views(job, machine, channel);
   } else if (what == "machine") {
-    channel.send({{"done", {{"device", device}}}});
+    channel.send({{"done", {{"device", device}, {"precision", precision}}}});
   } else if (what == "check") {
     check(job, channel);
   } else {

@@ -1,7 +1,6 @@
 #include "espalier/engine/session.h"
 
 #include "espalier/data/hash.h"
-#include "espalier/data/processor.h"
 #include "espalier/engine/checkpoint.h"
 #include "espalier/engine/device.h"
 #include "espalier/error.h"
@@ -37,6 +36,19 @@ void in_parts(const std::vector<int64_t>& rows, Channel& channel, const Use& use
   }
 }
 
+/// Sum over the heads of their weight times what `loss_of` gives for (number, name).
+template <class LossOf>
+at::Tensor weighted(const Network& net, const LossOf& loss_of) {
+  at::Tensor sum;
+  for (size_t i = 0; i < net.outputs().size(); ++i) {
+    const Output& output = net.outputs()[i];
+    at::Tensor one = loss_of(i, output.head);
+    if (output.weight != 1.0) one = one * output.weight;
+    sum = sum.defined() ? sum + one : one;
+  }
+  return sum;
+}
+
 /// The metrics that the search looks at.
 std::vector<std::string> aims_of(const Json& objective) {
   std::vector<std::string> aims = objective.value("others", std::vector<std::string>{});
@@ -46,19 +58,13 @@ std::vector<std::string> aims_of(const Json& objective) {
 
 }  // namespace
 
-bool uses_bf16(const std::string& precision, bool device_has_it) {
-  if (precision == "bf16" && !device_has_it)
-    fail("E0421", "precision is bf16, which this processor does not have (avx512_bf16)", "auto takes what the machine has; float32 works everywhere");
-  return precision != "float32" && device_has_it;
-}
-
 Machine prepare_machine(const Json& train) {
   const int asked = train.value("threads", 0);
   // Before cuBLAS is loaded: without a workspace of its own its sums depend on what runs beside them.
   ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
   const at::Device device = device_named(train.value("device", std::string("auto")));
   const Machine machine{.threads = asked > 0 ? asked : allowed_processors(),
-                        .bf16 = uses_bf16(train.value("precision", std::string("auto")), !device.is_cpu() || multiplies_bf16()),
+                        .arithmetic = arithmetic_of(train.value("precision", std::string("auto")), device.is_cpu(), multiplies_bf16(device)),
                         .device = device};
   at::set_num_threads(machine.threads);
   at::set_num_interop_threads(1);
@@ -71,10 +77,10 @@ Machine prepare_machine(const Json& train) {
 Session::Session(const Json& trial, const Machine& machine, Channel& channel)
     : aims_(aims_of(trial.value("objective", Json::object()))),
       data_(trial.at("data")),
-      bf16_(machine.bf16),
+      arithmetic_(machine.arithmetic),
       net_(Network::from_json(trial.at("network"))),
       weights_(net_, seed_of(trial, "init"), machine.device),
-      executor_(net_, weights_, machine.bf16),
+      executor_(net_, weights_, machine.arithmetic),
       batches_(trial.at("data"), net_, machine.device),
       channel_(channel) {}
 
@@ -149,8 +155,8 @@ void Session::keep_still_values() {
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   // Splits of one data set share a file only where they hold the same rows.
-  const std::string origin = data_.value("key", data_.at("cache").get<std::string>()) + ";" + sha256_of(Json(rows).dump()) +
-                             (bf16_ ? ";bf16;" : ";") + device().str();
+  const std::string origin = data_.value("key", data_.at("cache").get<std::string>()) + ";" + sha256_of(Json(rows).dump()) + ";" + name_of(arithmetic_) + ";" +
+                             device().str();
   const auto compute = [this](std::span<const int64_t> part, const std::vector<int>& layers) {
     const at::NoGradGuard no_gradients;
     channel_.pulse();
@@ -201,25 +207,12 @@ void Session::average_views(const std::string& name) {
 }
 
 at::Tensor Session::loss(const std::vector<at::Tensor>& values, const Targets& targets, const at::Tensor& importance) const {
-  at::Tensor sum;
-  for (size_t i = 0; i < losses_.size(); ++i) {
-    const Output& output = net_.outputs()[i];
-    at::Tensor one = losses_[i](values[i], targets.at(output.head), importance);
-    if (output.weight != 1.0) one = one * output.weight;
-    sum = sum.defined() ? sum + one : one;
-  }
-  return sum;
+  return weighted(net_, [&](size_t i, const std::string& head) { return losses_[i](values[i], targets.at(head), importance); });
 }
 
 at::Tensor Session::loss_of_each(const std::vector<at::Tensor>& values, const Targets& targets) const {
   const at::NoGradGuard no_gradients;
-  at::Tensor sum;
-  for (size_t i = 0; i < losses_.size(); ++i) {
-    const Output& output = net_.outputs()[i];
-    const at::Tensor one = losses_[i].each(values[i], targets.at(output.head)) * output.weight;
-    sum = sum.defined() ? sum + one : one;
-  }
-  return sum;
+  return weighted(net_, [&](size_t i, const std::string& head) { return losses_[i].each(values[i], targets.at(head)); });
 }
 
 std::string Session::metric_name(const Output& output, const std::string& prefix, const std::string& metric) const {

@@ -25,15 +25,12 @@ struct Failure {
 /// Threads, precision and device that a trial asks for and this machine has.
 struct Machine {
   int threads = 1;
-  bool bf16 = false;
+  at::ScalarType arithmetic = at::kFloat;
   at::Device device = at::kCPU;
 };
 
-/// Whether convolutions and matrices are multiplied in bfloat16. Throws E0421 if what is asked for is not there.
-bool uses_bf16(const std::string& precision, bool device_has_it);
-
 /// Sets the number of threads and deterministic algorithms for the whole process: called once, before any tensor. Throws E0421
-/// and E0426 for what is not there. A GPU is taken to multiply bfloat16 (NVIDIA's since Ampere do).
+/// and E0426 for what is not there.
 Machine prepare_machine(const Json& train);
 
 /// Everything that a job on data works with.
@@ -84,7 +81,7 @@ class Session {
 
   const std::vector<std::string> aims_;
   const Json data_;
-  const bool bf16_;
+  const at::ScalarType arithmetic_;
   Network net_;
   Weights weights_;
   Executor executor_;

@@ -2,6 +2,7 @@
 
 #include "espalier/engine/averaging.h"
 #include "espalier/engine/checkpoint.h"
+#include "espalier/engine/loss_scale.h"
 #include "espalier/engine/position.h"
 #include "espalier/engine/pretrained.h"
 #include "espalier/engine/schedule.h"
@@ -50,6 +51,7 @@ class Training {
   Stepper stepper_;
   const Length& length_;
   Optimizer& optimizer_;
+  LossScale scale_;
   Skipping skipping_;
   Position position_;
   std::optional<Averaging> average_;  ///< begun with the first weights
@@ -69,6 +71,7 @@ Training::Training(const Json& job, const Machine& machine, Channel& channel)
       stepper_(trial_, session_),
       length_(stepper_.length()),
       optimizer_(stepper_.optimizer()),
+      scale_(machine.arithmetic, session_.device()),
       skipping_(session_.batches().splits().train, length_.skipped, derive_seed(seed_of(trial_, "order"), "skip"), session_.device()) {
   const std::string read = job.at("attempt").value("read", std::string());
   if (read.empty()) {
@@ -91,6 +94,7 @@ void Training::resume(const std::string& file) {
   get_weights(content, "first/", weights, optimizer_.first, {});
   get_weights(content, "second/", weights, optimizer_.second, {});
   get_weights(content, "average/", weights, average_->copies().parameters, average_->copies().buffers);
+  scale_.restore(content);
   skipping_.restore(content);
   optimizer_.updates = content.state.at("updates").get<int64_t>();
   position_ = position_from(content.state);
@@ -153,14 +157,15 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
     if (skipping_.active()) skipping_.note(randomness.rows, stepper_.loss_of_each(batch, pass));
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
     loss_of_step.add_(loss.detach());
-    loss.backward();
+    scale_.scaled(loss).backward();
   }
+  scale_.unscale(weights.gradients());
   const double clip = settings_.contains("clip") && settings_["clip"].is_number() ? settings_["clip"].get<double>() : 0.0;
   if (clip > 0.0) weights.gradients().mul_((clip / (gradient_norm(weights.gradients()) + 1e-6)).clamp_max(1.0));
   const double factor = position_.plateau.factor *
                         learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
   rate_ = optimizer_.learning_rate() * factor;
-  optimizer_.step(factor);
+  scale_.guard({weights.parameters(), optimizer_.first, optimizer_.second}, [&] { optimizer_.step(factor); });
   average_->follow(global, length_.steps);
 }
 
@@ -239,6 +244,7 @@ void Training::save() {
   put_weights(content, "second/", weights, optimizer_.second, {});
   put_weights(content, "average/", weights, average_->copies().parameters, average_->copies().buffers);
   put_weights(content, "best/", weights, best_.parameters, best_.buffers);
+  scale_.save(content);
   skipping_.save(content);
   content.state = to_json(position_);
   content.state["updates"] = optimizer_.updates;

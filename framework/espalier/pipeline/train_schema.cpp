@@ -182,7 +182,7 @@ const Declaration& train_declaration() {
       word("score", "best", words({"best", "last"}), "the epoch whose weights are scored and kept"),
       word("sample_weight", Json(), {}, "a number column: how much each sample counts in the training loss"),
       word("device", "auto", words({"auto", "cpu", "cuda"}), "where to train: the processor or NVIDIA's GPU; auto is the GPU where there is one"),
-      word("precision", "auto", words({"auto", "float32", "bf16"}), "of the arithmetic"),
+      word("precision", "auto", words({"auto", "float32", "bf16", "fp16"}), "of the arithmetic: fp16 is for GPUs; auto is the fastest that is there"),
       word("threads", "auto", {}, "of the processor; auto or an integer"),
   };
   return kTrain;

@@ -25,21 +25,12 @@ Predict prediction(const Json& calibration, const Preparation& data) {
   };
 }
 
-void require_machine(const std::string& device, const std::string& precision) {
-  if (device == "cuda" && !has_gpu())
-    fail("E3025", "the study trains on a GPU, and there is none here (no NVIDIA driver)",
-         "train.device=cpu begins another study, which every machine can join");
-  if (device == "cpu" && precision == "bf16" && !multiplies_bf16())
-    fail("E3024", "the study trains in bfloat16, which this processor does not multiply (avx512_bf16)",
-         "train.precision=float32 begins another study, which every machine can join");
-}
-
-/// A GPU is of use where LibTorch knows it, which the trainer can tell.
-std::string found_device(const Pacing& pacing) {
-  if (!has_gpu()) return "cpu";
+/// {"device", "precision"} that are the fastest here. A GPU is of use where LibTorch knows it, which the trainer can tell.
+Json found_machine(const Pacing& pacing, const std::string& device) {
+  if (device == "cpu" || !has_gpu()) return {{"device", "cpu"}, {"precision", multiplies_bf16() ? "bf16" : "float32"}};
   const TemporaryFolder scratch;
-  const Json trial = {{"train", Json::object()}};
-  return ask_trainer(pacing.trainer, "machine", trial, "", Json::object(), scratch.path()).at("device").get<std::string>();
+  const Json trial = {{"train", {{"device", device}}}};
+  return ask_trainer(pacing.trainer, "machine", trial, "", Json::object(), scratch.path());
 }
 
 int64_t measured_workers(const Deciding& deciding, const Pacing& pacing, const Json& trial, int64_t processors) {
@@ -53,6 +44,18 @@ int64_t measured_workers(const Deciding& deciding, const Pacing& pacing, const J
 }
 
 }  // namespace
+
+void require_machine(const Settled& settled) {
+  if (settled.device == "cuda" && !has_gpu())
+    fail("E3025", "the study trains on a GPU, and there is none here (no NVIDIA driver)",
+         "train.device=cpu begins another study, which every machine can join");
+  if (settled.device == "cpu" && settled.precision == "bf16" && !multiplies_bf16())
+    fail("E3024", "the study trains in bfloat16, which this processor does not multiply (avx512_bf16)",
+         "train.precision=float32 begins another study, which every machine can join");
+  if (settled.device == "cpu" && settled.precision == "fp16")
+    fail("E3024", "the study trains in float16, which is for GPUs, and it trains on the processor",
+         "train.precision=auto begins another study, in what the machine has");
+}
 
 void settle(Deciding& deciding, Store& store, const StudyOptions& options) {
   const Pipeline& pipeline = deciding.pipeline;
@@ -68,13 +71,11 @@ void settle(Deciding& deciding, Store& store, const StudyOptions& options) {
   const auto first = [&] { return document_of(deciding, first_settings(pipeline.space), 0); };
   const auto processors = std::max<int64_t>(1, std::thread::hardware_concurrency());
   const Json& train = pipeline.resolved.at("train");
-  settled.device = train.value("device", std::string("auto"));
-  if (settled.device == "auto") settled.device = kept("device", [&] { return Json(found_device(pacing)); }).get<std::string>();
-  if (train.value("precision", std::string("auto")) == "auto") {
-    const bool bf16 = settled.device == "cuda" || multiplies_bf16();
-    settled.precision = kept("precision", [&] { return Json(bf16 ? "bf16" : "float32"); }).get<std::string>();
+  for (const auto& [name, settles] : {std::pair("device", &Settled::device), std::pair("precision", &Settled::precision)}) {
+    const Json asked = train.value(name, Json("auto"));
+    settled.*settles = kept(name, [&] { return asked != "auto" ? asked : found_machine(pacing, settled.device).at(name); }).get<std::string>();
   }
-  require_machine(settled.device, settled.precision);
+  require_machine(settled);
   settled.workers = pipeline.workers > 0
                         ? pipeline.workers
                         : kept("workers", [&] { return Json(measured_workers(deciding, pacing, first(), processors)); }).get<int64_t>();
@@ -86,7 +87,6 @@ Settled read_settled(const Store& store, const Preparation& data) {
   Settled settled{.threads = store.info("threads").value_or(1).get<int64_t>(),
                   .precision = store.info("precision").value_or("auto").get<std::string>(),
                   .device = store.info("device").value_or("auto").get<std::string>()};
-  require_machine(settled.device, settled.precision);
   if (const auto calibration = store.info("calibration")) settled.predict = prediction(*calibration, data);
   return settled;
 }

@@ -9,7 +9,10 @@ namespace espalier {
 /// configuration and kept, as results depend on it. Throws E3024 or E3025 where this machine cannot do as it was settled.
 void settle(Deciding& deciding, Store& store, const StudyOptions& options);
 
-/// What was settled, for those who join. Throws as above.
+/// What was settled, for those who join.
 Settled read_settled(const Store& store, const Preparation& data);
+
+/// Throws E3024 or E3025 where this machine cannot train as it was settled.
+void require_machine(const Settled& settled);
 
 }  // namespace espalier

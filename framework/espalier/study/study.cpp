@@ -189,6 +189,7 @@ Joined join(const Pipeline& pipeline, const Registry& registry, const std::files
 StudyEnd run_workers(const Pipeline& pipeline, const Registry& registry, const StudyOptions& options, Observer& watcher, int64_t count) {
   LockedObserver observer(watcher);
   const Joined joined = join(pipeline, registry, options.folder, observer);
+  require_machine(joined.settled);
   observer.on_data(joined.data);
   const StudyTime time(*joined.store);
   observer.on_history(joined.store->trials(), time.spent());
