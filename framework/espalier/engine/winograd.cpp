@@ -1,9 +1,8 @@
 #include "espalier/engine/winograd.h"
 
 #include "espalier/data/processor.h"
-#include "espalier/engine/winograd_kernels.h"
+#include "espalier/engine/tiles.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -16,61 +15,13 @@ namespace espalier::engine {
 
 namespace {
 
-using namespace tiles;
-using Half = c10::BFloat16;
+const std::vector<int64_t> kOnes = {1, 1};
 
-/// Tiles of 2 x 2 windows over pictures of (height, width, channels).
-struct Tiles {
-  int64_t pictures, height, width;
-  int64_t rows, columns;  ///< of tiles
-  int64_t count() const { return pictures * rows * columns; }
-};
+const TileWay& way_of(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16 ? kSmallTiles : kLargeTiles; }
 
-Tiles tiles_of(const at::Tensor& x) {
-  return {.pictures = x.size(0), .height = x.size(2), .width = x.size(3), .rows = (x.size(2) + 1) / 2, .columns = (x.size(3) + 1) / 2};
-}
-
-/// Values of one channel's plane by rows and columns from the tile's first window, `zeros` outside the picture or the tiles.
-template <int kSize, class T>
-std::array<T*, kSize * kSize> pointers(const Tiles& tiles, int64_t tile, T* values, int64_t channels, int64_t before, T* outside) {
-  std::array<T*, kSize * kSize> found;
-  found.fill(outside);
-  if (tile >= tiles.count()) return found;
-  const int64_t picture = tile / (tiles.rows * tiles.columns);
-  const int64_t y = tile / tiles.columns % tiles.rows * 2 - before;
-  const int64_t x = tile % tiles.columns * 2 - before;
-  T* from = values + picture * tiles.height * tiles.width * channels;
-  for (int64_t i = 0; i < kSize; ++i)
-    for (int64_t j = 0; j < kSize; ++j)
-      if (y + i >= 0 && y + i < tiles.height && x + j >= 0 && x + j < tiles.width)
-        found[static_cast<size_t>(i * kSize + j)] = from + ((y + i) * tiles.width + x + j) * channels;
-  return found;
-}
-
-int64_t chunk_width(int64_t channels, int64_t first) { return std::min(kTileColumns, channels - first); }
-
-/// Transformed filters as twins of input channels: (chunk of output channels, place, twin of input channels, output channel).
-struct Filters {
-  at::Tensor twins;
-  int64_t in, out;
-  const Twin* chunk(int64_t first) const { return static_cast<const Twin*>(twins.const_data_ptr()) + first * kPlaces * (in / 2); }
-};
-
-/// Of rows (9, in, out).
-Filters transformed(const at::Tensor& rows) {
-  const int64_t in = rows.size(1);
-  const int64_t out = rows.size(2);
-  Filters filters{at::empty({kPlaces * in / 2 * out}, at::kInt), in, out};
-  at::parallel_for(0, in / 2, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t first = 0; first < out; first += kTileColumns) {
-      const int64_t columns = chunk_width(out, first);
-      for (int64_t pair = begin; pair < end; ++pair) {
-        const float* from = rows.const_data_ptr<float>() + 2 * pair * out + first;
-        transform_filters(from, from + out, in * out, const_cast<Twin*>(filters.chunk(first)) + pair * columns, in / 2 * columns, columns);
-      }
-    }
-  });
-  return filters;
+bool pays(const at::Tensor& x, int64_t in, int64_t out) {
+  const TileWay& way = way_of(x);
+  return way.fits(in, out) && way.pays(x, in, out);
 }
 
 /// (K, C, 3, 3) -> (9, C, K).
@@ -81,114 +32,11 @@ at::Tensor turned_rows_of(const at::Tensor& filters) {
   return filters.permute({2, 3, 0, 1}).contiguous().view({9, filters.size(0), filters.size(1)}).flip(0).contiguous();
 }
 
-/// Tiles at a time: what is transformed should stay in the second cache.
-int64_t tiles_at_a_time(int64_t channels) { return std::clamp<int64_t>(12288 / channels / kTileRows * kTileRows, kTileRows, 192); }
-
-/// Some tiles through all filters; `sums` and `values` are buffers.
-void convolve(const at::Tensor& x, const Filters& filters, const float* bias, const Tiles& tiles, int64_t begin, int64_t end, Half* values,
-              float* sums, const Half* zeros, at::Tensor& y) {
-  const int64_t count = end - begin;
-  for (int64_t i = 0; i < count; ++i)
-    transform_pixels(pointers<4>(tiles, begin + i, x.const_data_ptr<Half>(), filters.in, 1, zeros), values + i * filters.in, count * filters.in,
-                     filters.in);
-  for (int64_t first = 0; first < filters.out; first += kTileColumns) {
-    const int64_t columns = chunk_width(filters.out, first);
-    for (int64_t place = 0; place < kPlaces; ++place)
-      multiply({.a = reinterpret_cast<const Twin*>(values + place * count * filters.in), .a_row = filters.in / 2, .a_step = 1,
-                .b = filters.chunk(first) + place * (filters.in / 2) * columns, .b_step = columns,
-                .c = sums + place * count * columns, .c_row = columns,
-                .rows = count, .columns = columns, .steps = filters.in / 2, .add = false});
-    for (int64_t i = 0; i < count; ++i) {
-      Targets to = pointers<2, Half>(tiles, begin + i, y.data_ptr<Half>(), filters.out, 0, nullptr);
-      for (Half*& target : to)
-        if (target != nullptr) target += first;
-      restore_windows(sums + i * columns, count * columns, bias == nullptr ? nullptr : bias + first, to, columns);
-    }
-  }
+/// By oneDNN.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> gradients_of_whole(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& dy,
+                                                                  std::array<bool, 3> wanted) {
+  return at::convolution_backward(dy, x, filters.to(x.scalar_type()), std::nullopt, kOnes, kOnes, kOnes, false, {0, 0}, 1, wanted);
 }
-
-at::Tensor convolved(const at::Tensor& x, const Filters& filters, const at::Tensor& bias) {
-  const Tiles tiles = tiles_of(x);
-  at::Tensor y = at::empty({x.size(0), filters.out, x.size(2), x.size(3)}, x.options(), at::MemoryFormat::ChannelsLast);
-  const std::vector<Half> zeros(static_cast<size_t>(filters.in));
-  const int64_t step = tiles_at_a_time(filters.in);
-  const int64_t blocks = (tiles.count() + step - 1) / step;
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    at::Tensor values = at::empty({kPlaces * step * filters.in}, at::kBFloat16);
-    at::Tensor sums = at::empty({kPlaces * step * kTileColumns}, at::kFloat);
-    for (int64_t block = begin; block < end; ++block)
-      convolve(x, filters, bias.defined() ? bias.const_data_ptr<float>() : nullptr, tiles, block * step, std::min(tiles.count(), (block + 1) * step),
-               values.data_ptr<Half>(), sums.data_ptr<float>(), zeros.data(), y);
-  });
-  return y;
-}
-
-constexpr int64_t kGradientTiles = 128;
-
-/// Adds to sums (16, C, K) what some tiles (an even number, the last beyond all or not) give.
-void correlate(const at::Tensor& x, const at::Tensor& dy, const Tiles& tiles, int64_t begin, int64_t end, Twin* pixels, Twin* windows,
-               const Half* zeros, float* sums, bool add) {
-  const int64_t in = x.size(1);
-  const int64_t out = dy.size(1);
-  const int64_t pairs = (end - begin + 1) / 2;
-  for (int64_t pair = 0; pair < pairs; ++pair) {
-    const int64_t tile = begin + 2 * pair;
-    transform_pixels(pointers<4>(tiles, tile, x.const_data_ptr<Half>(), in, 1, zeros),
-                     pointers<4>(tiles, tile + 1, x.const_data_ptr<Half>(), in, 1, zeros), pixels + pair * in, pairs * in, in);
-    for (int64_t first = 0; first < out; first += kTileColumns) {
-      const int64_t columns = chunk_width(out, first);
-      Square even = pointers<2>(tiles, tile, dy.const_data_ptr<Half>() + first, out, 0, zeros);
-      Square odd = pointers<2>(tiles, tile + 1, dy.const_data_ptr<Half>() + first, out, 0, zeros);
-      transform_windows(even, odd, windows + first * kPlaces * pairs + pair * columns, pairs * columns, columns);
-    }
-  }
-  for (int64_t place = 0; place < kPlaces; ++place)
-    for (int64_t first = 0; first < out; first += kTileColumns) {
-      const int64_t columns = chunk_width(out, first);
-      multiply({.a = pixels + place * pairs * in, .a_row = 1, .a_step = in,
-                .b = windows + first * kPlaces * pairs + place * pairs * columns, .b_step = columns,
-                .c = sums + place * in * out + first, .c_row = out, .rows = in, .columns = columns, .steps = pairs, .add = add});
-    }
-}
-
-at::Tensor filter_gradient(const at::Tensor& x, const at::Tensor& dy) {
-  const Tiles tiles = tiles_of(x);
-  const int64_t in = x.size(1);
-  const int64_t out = dy.size(1);
-  const std::vector<Half> zeros(static_cast<size_t>(std::max(in, out)));
-  const int64_t blocks = (tiles.count() + kGradientTiles - 1) / kGradientTiles;
-  const int64_t parts = std::min<int64_t>(blocks, at::get_num_threads());
-  at::Tensor sums = at::empty({parts, kPlaces, in, out}, at::kFloat);
-  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-    at::Tensor pixels = at::empty({kPlaces * kGradientTiles / 2 * in}, at::kInt);
-    at::Tensor windows = at::empty({kPlaces * kGradientTiles / 2 * out}, at::kInt);
-    for (int64_t part = begin; part < end; ++part) {
-      const int64_t first = part * blocks / parts;
-      for (int64_t block = first; block < (part + 1) * blocks / parts; ++block)
-        correlate(x, dy, tiles, block * kGradientTiles, std::min(tiles.count(), (block + 1) * kGradientTiles), static_cast<Twin*>(pixels.data_ptr()),
-                  static_cast<Twin*>(windows.data_ptr()), zeros.data(), sums.data_ptr<float>() + part * kPlaces * in * out, block != first);
-    }
-  });
-  const at::Tensor sum = parts == 1 ? sums[0] : sums.sum(0);
-  at::Tensor rows = at::empty({9, in, out}, at::kFloat);
-  at::parallel_for(0, in, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c)
-      restore_filters(sum.const_data_ptr<float>() + c * out, in * out, rows.data_ptr<float>() + c * out, in * out, out);
-  });
-  return rows.view({3, 3, in, out}).permute({3, 2, 0, 1});
-}
-
-/// Whether tiles of 2 x 2 windows are faster than oneDNN, for which the measure is its products. Beside theirs, tiles cost
-/// as much as 29 products for each input and 10 for each output value, and a product of theirs 1 / 0.85 of oneDNN's: measured
-/// on an EPYC with AVX512_BF16 (tools/bench conv).
-bool pays(const at::Tensor& x, int64_t in, int64_t out) {
-  const Tiles tiles = tiles_of(x);
-  if (in % 2 != 0 || out % kVector != 0) return false;
-  const double whole = static_cast<double>(tiles.height * tiles.width) / static_cast<double>(4 * tiles.rows * tiles.columns);
-  return 16.0 * static_cast<double>(in * out + 29 * in + 10 * out) < 0.85 * 36.0 * whole * static_cast<double>(in * out);
-}
-
-const std::vector<int64_t> kOnes = {1, 1};
 
 struct Node : torch::autograd::Function<Node> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& given, const at::Tensor& filters,
@@ -196,8 +44,8 @@ struct Node : torch::autograd::Function<Node> {
     const at::Tensor x = given.contiguous(at::MemoryFormat::ChannelsLast);
     context->save_for_backward({x, filters});
     context->saved_data["bias"] = bias.has_value();
-    if (pays(x, filters.size(1), filters.size(0))) return convolved(x, transformed(rows_of(filters)), bias.value_or(at::Tensor()));
-    return at::conv2d(x, filters.to(at::kBFloat16), bias ? bias->to(at::kBFloat16) : at::Tensor(), kOnes, kOnes);
+    if (pays(x, filters.size(1), filters.size(0))) return way_of(x).convolve(x, rows_of(filters), bias.value_or(at::Tensor()));
+    return at::conv2d(x, filters.to(x.scalar_type()), bias ? bias->to(x.scalar_type()) : at::Tensor(), kOnes, kOnes);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& outgoing) {
@@ -206,24 +54,31 @@ struct Node : torch::autograd::Function<Node> {
     const at::Tensor dy = outgoing[0].contiguous(at::MemoryFormat::ChannelsLast);
     torch::autograd::variable_list gradients(3);
     if (context->needs_input_grad(0)) gradients[0] = pixel_gradient(x, filters, dy);
-    if (context->needs_input_grad(1)) gradients[1] = filter_gradient(x, dy);
+    if (context->needs_input_grad(1)) gradients[1] = filter_gradient(x, filters, dy);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) gradients[2] = dy.sum(at::IntArrayRef{0, 2, 3}, false, at::kFloat);
     return gradients;
   }
 
   static at::Tensor pixel_gradient(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& dy) {
-    if (pays(x, filters.size(0), filters.size(1))) return convolved(dy, transformed(turned_rows_of(filters)), {});
-    return std::get<0>(
-        at::convolution_backward(dy, x, filters.to(at::kBFloat16), std::nullopt, kOnes, kOnes, kOnes, false, {0, 0}, 1, {true, false, false}));
+    if (pays(x, filters.size(0), filters.size(1))) return way_of(x).convolve(dy, turned_rows_of(filters), {});
+    return std::get<0>(gradients_of_whole(x, filters, dy, {true, false, false}));
+  }
+
+  static at::Tensor filter_gradient(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& dy) {
+    if (!way_of(x).gradient_always_pays && !pays(x, filters.size(1), filters.size(0)))
+      return std::get<1>(gradients_of_whole(x, filters, dy, {false, true, false}));
+    return way_of(x).filter_gradient(x, dy).view({3, 3, x.size(1), dy.size(1)}).permute({3, 2, 0, 1});
   }
 };
 
 }  // namespace
 
 bool suits_winograd(const at::Tensor& x, const at::Tensor& filters) {
-  static const bool has_products = multiplies_bf16();
-  return has_products && x.is_cpu() && x.dim() == 4 && x.scalar_type() == at::kBFloat16 && filters.size(2) == 3 && filters.size(3) == 3 &&
-         filters.size(1) == x.size(1) && x.size(1) % 2 == 0 && x.size(1) >= kVector && filters.size(0) % kVector == 0;
+  static const bool has_pairs = multiplies_bf16();
+  if (!x.is_cpu() || x.dim() != 4 || filters.size(2) != 3 || filters.size(3) != 3 || filters.size(1) != x.size(1)) return false;
+  if (x.scalar_type() != at::kFloat && (x.scalar_type() != at::kBFloat16 || !has_pairs)) return false;
+  constexpr int64_t kFewest = 16;
+  return std::min(x.size(1), filters.size(0)) >= kFewest && way_of(x).fits(x.size(1), filters.size(0));
 }
 
 at::Tensor winograd(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias) {

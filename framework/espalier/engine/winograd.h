@@ -4,14 +4,14 @@
 
 namespace espalier::engine {
 
-/// Whether `winograd` takes it: pictures (B, C, H, W) in bfloat16, filters (K, C, 3, 3), C even and at least 16, K a multiple
-/// of 16, and a processor that multiplies pairs of bfloat16 (on which the pictures are).
+/// Whether `winograd` takes it: filters (K, C, 3, 3), pictures (B, C, H, W) of the processor, C and K at least 16; in float32 both
+/// multiples of 8, in bfloat16, on a processor that multiplies pairs of it, C even and K a multiple of 16.
 bool suits_winograd(const at::Tensor& x, const at::Tensor& filters);
 
-/// A convolution of stride 1 that keeps the pictures' size, zeros around them: (B, C, H, W) bfloat16 channels last by float32
-/// filters (K, C, 3, 3) and a bias (K) or none -> (B, K, H, W). Tiles of 2 x 2 windows are transformed, so that they cost 16
-/// products a channel instead of 36 (Lavin and Gray, arXiv:1509.09308); sums are in float32. Where that costs more than it
-/// spares, oneDNN does it: decided by the shape alone, for the output and for each gradient.
+/// A convolution of stride 1 that keeps the pictures' size, zeros around them: (B, C, H, W), channels last, by float32
+/// (K, C, 3, 3) with a bias (K), which may be undefined -> (B, K, H, W) of the pictures' type. Tiles of windows, transformed, take fewer
+/// products (arXiv:1509.09308): of 2 x 2 windows in bfloat16, whose rounding larger ones would magnify, of 4 x 4 in float32. Where tiles
+/// are slower than oneDNN, that runs.
 at::Tensor winograd(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& bias);
 
 }  // namespace espalier::engine

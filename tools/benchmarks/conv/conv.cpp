@@ -1,4 +1,5 @@
-// Convolutions of the engine beside oneDNN's, bfloat16, as JSON lines: milliseconds, the least of some repetitions.
+// Convolutions of the engine beside oneDNN's, in bfloat16 where the processor multiplies it, else in float32, as JSON lines:
+// milliseconds, the least of some repetitions.
 #include "espalier/engine/winograd.h"
 
 #include <ATen/Parallel.h>
@@ -53,26 +54,26 @@ Times times_of(const std::function<Tensor()>& convolve, const Tensor& x, const T
 
 }  // namespace
 
-int main() {
+/// Any argument asks for float32.
+int main(int arguments, char**) {
   using namespace espalier::engine;
   mallopt(M_MMAP_MAX, 0);  // as the trainer does: pages of fresh memory cost as much as a convolution
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  const Tensor probe = at::zeros({1, 32, 4, 4}, at::kBFloat16);
+  const bool bf16 = arguments == 1 && suits_winograd(probe, at::zeros({32, 32, 3, 3}));
+  const at::ScalarType type = bf16 ? at::kBFloat16 : at::kFloat;
   for (const Shape& s : kShapes) {
     const auto pictures = [&](int64_t channels) {
-      return at::randn({s.batch, channels, s.size, s.size}).contiguous(at::MemoryFormat::ChannelsLast).to(at::kBFloat16);
+      return at::randn({s.batch, channels, s.size, s.size}).contiguous(at::MemoryFormat::ChannelsLast).to(type);
     };
     const Tensor x = pictures(s.in).requires_grad_();
     const Tensor filters = at::randn({s.out, s.in, 3, 3}).requires_grad_();
     const Tensor upstream = pictures(s.out);
-    if (!suits_winograd(x, filters)) {
-      std::fprintf(stderr, "this processor does not multiply bfloat16\n");
-      return 1;
-    }
     const std::vector<int64_t> ones = {1, 1};
-    const Times theirs = times_of([&] { return at::conv2d(x, filters.to(at::kBFloat16), {}, ones, ones); }, x, filters, upstream);
+    const Times theirs = times_of([&] { return at::conv2d(x, filters.to(type), {}, ones, ones); }, x, filters, upstream);
     const Times ours = times_of([&] { return winograd(x, filters, {}); }, x, filters, upstream);
     const auto part = [](const char* name, double our, double their) { std::printf(R"("%s": [%.2f, %.2f])", name, our, their); };
-    std::printf(R"({"batch": %ld, "in": %ld, "out": %ld, "size": %ld, )", s.batch, s.in, s.out, s.size);
+    std::printf(R"({"precision": "%s", "batch": %ld, "in": %ld, "out": %ld, "size": %ld, )", bf16 ? "bf16" : "float32", s.batch, s.in, s.out, s.size);
     part("output", ours.output, theirs.output);
     std::printf(", ");
     part("pixels", ours.pixels, theirs.pixels);

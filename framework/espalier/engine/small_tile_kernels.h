@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 
-// The inner loops of winograd.h, for processors that multiply pairs of bfloat16 (AVX512_BF16).
-namespace espalier::engine::tiles {
+// The inner loops of small tiles, for processors that multiply pairs of bfloat16 (AVX512_BF16).
+namespace espalier::engine::small_tiles {
 
 constexpr int64_t kPlaces = 16;       ///< values of a tile once transformed, 4 x 4
 constexpr int64_t kTileRows = 6;      ///< rows of products that fit the registers beside
@@ -48,4 +48,4 @@ void transform_filters(const float* first, const float* second, int64_t row, Twi
 /// Sums at from[p * place + c] back to the nine places of a filter.
 void restore_filters(const float* from, int64_t place, float* to, int64_t row, int64_t channels);
 
-}  // namespace espalier::engine::tiles
+}  // namespace espalier::engine::small_tiles

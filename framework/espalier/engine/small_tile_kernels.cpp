@@ -1,4 +1,4 @@
-#include "espalier/engine/winograd_kernels.h"
+#include "espalier/engine/small_tile_kernels.h"
 
 #include <cassert>
 
@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #endif
 
-namespace espalier::engine::tiles {
+namespace espalier::engine::small_tiles {
 
 #if defined(__x86_64__)
 
@@ -245,4 +245,4 @@ void restore_filters(const float*, int64_t, float*, int64_t, int64_t) { assert(f
 
 #endif
 
-}  // namespace espalier::engine::tiles
+}  // namespace espalier::engine::small_tiles
