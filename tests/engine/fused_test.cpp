@@ -22,6 +22,13 @@ Tensor pictures(at::IntArrayRef shape, at::ScalarType type = at::kFloat) {
   return at::randn(shape).to(type).contiguous(at::MemoryFormat::ChannelsLast);
 }
 
+const std::vector<Activation> kActivations = {Activation::none,       Activation::relu, Activation::relu6,
+                                              Activation::hard_swish, Activation::silu, Activation::gelu};
+
+bool takes_residual(Activation activation) {
+  return activation == Activation::none || activation == Activation::relu || activation == Activation::relu6;
+}
+
 double distance(const Tensor& a, const Tensor& b) { return (a.to(at::kFloat) - b.to(at::kFloat)).abs().max().item<double>(); }
 
 Tensor leaf(const Tensor& x) { return x.detach().clone().requires_grad_(true); }
@@ -32,6 +39,8 @@ NormWeights norm_weights(int64_t channels) {
 
 Tensor activated(const Tensor& x, Activation activation) {
   if (activation == Activation::relu) return at::relu(x);
+  if (activation == Activation::relu6) return at::relu6(x);
+  if (activation == Activation::hard_swish) return at::hardswish(x);
   if (activation == Activation::silu) return at::silu(x);
   if (activation == Activation::gelu) return at::gelu(x);
   return x;
@@ -81,9 +90,9 @@ TEST_CASE("a fused batch norm gives LibTorch's values and gradients") {
   // Channels that fill vectors and that do not, few rows and many.
   const auto shape = GENERATE(std::vector<int64_t>{4, 16, 5, 5}, std::vector<int64_t>{3, 13, 4, 7}, std::vector<int64_t>{64, 3, 17, 16},
                               std::vector<int64_t>{2, 300, 2, 2});
-  const auto activation = GENERATE(Activation::none, Activation::relu, Activation::silu, Activation::gelu);
+  const auto activation = GENERATE(from_range(kActivations));
   compare(pictures(shape) * 3.0 + 2.0, Tensor(), activation, 1e-4);
-  if (activation == Activation::none || activation == Activation::relu) compare(pictures(shape), pictures(shape), activation, 1e-4);
+  if (takes_residual(activation)) compare(pictures(shape), pictures(shape), activation, 1e-4);
 }
 
 TEST_CASE("a fused batch norm takes vectors") {
@@ -93,17 +102,17 @@ TEST_CASE("a fused batch norm takes vectors") {
 
 TEST_CASE("a fused batch norm in bfloat16 is as near to float32 as its digits allow") {
   at::manual_seed(3);
-  const auto activation = GENERATE(Activation::none, Activation::silu, Activation::gelu);
+  const auto activation = GENERATE(Activation::none, Activation::hard_swish, Activation::silu, Activation::gelu);
   compare(pictures({8, 24, 6, 6}, at::kBFloat16), Tensor(), activation, 0.05);
 }
 
 TEST_CASE("a settled batch norm is that of its running statistics, into its input or not") {
   at::manual_seed(9);
   const auto type = GENERATE(at::kFloat, at::kBFloat16);
-  const auto activation = GENERATE(Activation::none, Activation::relu, Activation::silu, Activation::gelu);
+  const auto activation = GENERATE(from_range(kActivations));
   const NormWeights weights{at::randn({21}), at::randn({21}), at::randn({21}), at::rand({21}) + 0.5};
   const Tensor x = pictures({3, 21, 4, 5}, type);
-  const Tensor residual = activation == Activation::silu || activation == Activation::gelu ? Tensor() : pictures({3, 21, 4, 5}, type);
+  const Tensor residual = takes_residual(activation) ? pictures({3, 21, 4, 5}, type) : Tensor();
   Tensor expected =
       at::batch_norm(x.to(at::kFloat), weights.scale, weights.shift, weights.running_mean, weights.running_variance, false, 0.1, 1e-5, false);
   if (residual.defined()) expected = expected + residual.to(at::kFloat);
@@ -183,6 +192,11 @@ TEST_CASE("batch norms run with what follows, in evaluation those alone with the
   const auto followed = [&](Texts texts, const Texts& more) { return texts.insert(texts.end(), more.begin(), more.end()), texts; };
   CHECK(described(net, {e.layer}, true) == followed(common, {"conv", "batch_norm"}));
   CHECK(described(net, {e.layer}, false) == followed(common, {"conv+batch_norm"}));
+  Network mobile;
+  const Value y = mobile.input("image", {3, 8, 8}, "uint8");
+  const Value f = mobile.relu6(mobile.batch_norm(mobile.conv(y, {.filters = 4})));
+  const Value g = mobile.hard_swish(mobile.batch_norm(mobile.conv(f, {.filters = 4})));
+  CHECK((described(mobile, {g.layer}, true) == Texts{"input", "conv", "batch_norm+relu6", "conv", "batch_norm+hard_swish"}));
   // What somebody else reads runs alone.
   CHECK((described(net, {b.layer, c.layer}, true) == Texts{"input", "conv", "batch_norm+relu", "conv", "batch_norm", "add", "relu"}));
 }

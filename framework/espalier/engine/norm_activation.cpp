@@ -186,6 +186,8 @@ at::Tensor activated(const at::Tensor& x, const at::Tensor& residual, Activation
   switch (activation) {
     case Activation::none: break;
     case Activation::relu: return at::relu(sum);
+    case Activation::relu6: return at::relu6(sum);
+    case Activation::hard_swish: return at::hardswish(sum);
     case Activation::silu: return at::silu(sum);
     case Activation::gelu: return at::gelu(sum);
   }

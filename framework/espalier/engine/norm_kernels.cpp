@@ -62,9 +62,16 @@ struct Moments {
   }
 };
 
+ESPALIER_INLINE Lanes upto_six(const Lanes& z) {
+  const Lanes positive = z > 0.0F ? z : Lanes{};
+  return positive > 6.0F ? all(6.0F) : positive;
+}
+
 template <Activation activation>
 ESPALIER_INLINE Lanes activated(const Lanes& z) {
   if constexpr (activation == Activation::relu) return z > 0.0F ? z : Lanes{};
+  if constexpr (activation == Activation::relu6) return upto_six(z);
+  if constexpr (activation == Activation::hard_swish) return z * upto_six(z + 3.0F) * (1.0F / 6.0F);
   if constexpr (activation == Activation::silu) return z * sigmoid(z);
   if constexpr (activation == Activation::gelu) return z * normal(z).below;
   return z;
@@ -79,6 +86,11 @@ ESPALIER_INLINE Pair activated(const Pair& z) {
 template <Activation activation>
 ESPALIER_INLINE Lanes before(const Lanes& gradient, const Lanes& z) {
   if constexpr (activation == Activation::relu) return z > 0.0F ? gradient : Lanes{};
+  if constexpr (activation == Activation::relu6) return z > 0.0F && z < 6.0F ? gradient : Lanes{};
+  if constexpr (activation == Activation::hard_swish) {
+    const Lanes slope = z > 3.0F ? all(1.0F) : z * (1.0F / 3.0F) + 0.5F;
+    return z < -3.0F ? Lanes{} : gradient * slope;
+  }
   if constexpr (activation == Activation::silu) {
     const Lanes s = sigmoid(z);
     return gradient * (s + z * s * (1.0F - s));
@@ -114,7 +126,7 @@ struct Forward {
   };
 };
 
-/// With a result `y` its sign stands for that of the activation's argument.
+/// A result `y` stands for the activation's argument.
 template <Activation activation, class Access, class T>
 ESPALIER_INLINE typename Access::Vector gradient_before(const T* x, const T* y, const T* dy, int64_t at, int64_t count,
                                                         const typename Access::Vector& factor, const typename Access::Vector& offset) {
@@ -176,6 +188,8 @@ struct Backward {
 template <class T, template <Activation> class Kernel, class... Arguments>
 ESPALIER_INLINE void with_activation(Activation activation, int64_t channels, const Arguments&... arguments) {
   if (activation == Activation::relu) over_channels<T, Kernel<Activation::relu>::template Column>(channels, arguments...);
+  if (activation == Activation::relu6) over_channels<T, Kernel<Activation::relu6>::template Column>(channels, arguments...);
+  if (activation == Activation::hard_swish) over_channels<T, Kernel<Activation::hard_swish>::template Column>(channels, arguments...);
   if (activation == Activation::silu) over_channels<T, Kernel<Activation::silu>::template Column>(channels, arguments...);
   if (activation == Activation::gelu) over_channels<T, Kernel<Activation::gelu>::template Column>(channels, arguments...);
   if (activation == Activation::none) over_channels<T, Kernel<Activation::none>::template Column>(channels, arguments...);

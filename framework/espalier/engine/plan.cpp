@@ -12,10 +12,15 @@ namespace {
 /// What a batch norm can run with.
 std::optional<Activation> activation_of(const std::string& op) {
   if (op == "relu") return Activation::relu;
+  if (op == "relu6") return Activation::relu6;
+  if (op == "hard_swish") return Activation::hard_swish;
   if (op == "silu") return Activation::silu;
   if (op == "gelu") return Activation::gelu;
   return std::nullopt;
 }
+
+/// Whether its gradient can be told from its result, so that a sum before it may run with it.
+bool shows_gradient(const std::string& op) { return op == "relu" || op == "relu6"; }
 
 class Planner {
  public:
@@ -89,7 +94,7 @@ Step Planner::alone(size_t layer) const {
   return step;
 }
 
-/// Batch norm, batch norm + activation, batch norm + add, batch norm + add + relu.
+/// Batch norm, batch norm + activation, batch norm + add, batch norm + add + relu or relu6.
 std::optional<Step> Planner::with_norm(size_t layer) const {
   const std::string& op = layers_[layer].op;
   if (op == "batch_norm" && training_ && !is_frozen(layer)) return Step{.layer = layer, .in = in_[layer], .norm = layer};
@@ -103,7 +108,7 @@ std::optional<Step> Planner::with_norm(size_t layer) const {
       step.in = in_[inner];
       return step;
     }
-    if (op != "relu" || !sole(inner, "add")) return std::nullopt;
+    if (!shows_gradient(op) || !sole(inner, "add")) return std::nullopt;
   } else if (op != "add") {
     return std::nullopt;
   }
@@ -149,7 +154,7 @@ std::vector<Step> Planner::steps() && {
     if (step->norm && !step->conv && is_still(i)) settle(*step);
     if (step->norm) taken.insert(*step->norm);
     if (step->conv) taken.insert(*step->conv);
-    if (step->adds && layers_[i].op == "relu") taken.insert(in_[i][0]);
+    if (step->adds && shows_gradient(layers_[i].op)) taken.insert(in_[i][0]);
     steps_.insert(steps_.begin(), *step);
   }
   find_last_uses();
