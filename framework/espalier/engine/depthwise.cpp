@@ -229,7 +229,8 @@ void gather_all(const at::Tensor& from, const at::Tensor& filters, const at::Ten
     for (int64_t i = begin; i < end; ++i) {
       const T* picture = from.const_data_ptr<T>() + (i / height) * from.size(2) * source_width * channels;
       for (const Stretch& stretch : stretches) {
-        Run run{.terms = terms.data(), .count = 0, .pixels = stretch.count, .target_step = pace.step * channels, .source_step = pace.sources * channels};
+        Run run{.terms = terms.data(), .count = 0, .pixels = stretch.count,
+                .target_step = pace.step * channels, .source_step = pace.sources * channels};
         for (const Tap& y : rows[static_cast<size_t>(i % height)])
           for (const Tap& x : columns[static_cast<size_t>(stretch.first)])
             terms[run.count++] = {(y.place * kernel + x.place) * channels, (y.source * source_width + x.source) * channels};

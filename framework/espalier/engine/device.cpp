@@ -28,7 +28,8 @@ at::ScalarType arithmetic_of(const std::string& precision, bool on_processor, bo
   constexpr const char* kHint = "auto takes what the machine has; float32 works everywhere";
   if (precision == "float32") return at::kFloat;
   if (precision == "bf16" && !has_bf16)
-    fail("E0421", std::string("precision is bf16, which this ") + (on_processor ? "processor does not multiply (avx512_bf16)" : "GPU does not multiply"), kHint);
+    fail("E0421", std::string("precision is bf16, which this ") + (on_processor ? "processor does not multiply (avx512_bf16)" : "GPU does not multiply"),
+         kHint);
   if (precision == "fp16" && on_processor) fail("E0421", "precision is fp16, which is for GPUs, and the training runs on the processor", kHint);
   if (precision == "fp16") return at::kHalf;
   if (has_bf16) return at::kBFloat16;

@@ -65,7 +65,7 @@ ESPALIER_INLINE void store_column(float* to, int64_t place, const Six& values) {
 using Wide = float __attribute__((vector_size(64)));
 
 template <class Vector, int kRows, int kColumns>
-ESPALIER_INLINE void block(const Products& p, int64_t row, int64_t column) {
+ESPALIER_INLINE void block(const Products<float>& p, int64_t row, int64_t column) {
   constexpr int64_t kWidth = sizeof(Vector) / sizeof(float);
   // All loops over the registers are unrolled: else GCC keeps the sums in memory before and after.
   Vector sums[kRows][kColumns];
@@ -99,7 +99,7 @@ ESPALIER_INLINE void block(const Products& p, int64_t row, int64_t column) {
 }
 
 template <class Vector, int kColumns>
-ESPALIER_INLINE void rows_of_blocks(const Products& p, int64_t column) {
+ESPALIER_INLINE void rows_of_blocks(const Products<float>& p, int64_t column) {
   int64_t row = 0;
   for (; row + 6 <= p.rows; row += 6) block<Vector, 6, kColumns>(p, row, column);
   for (; row + 2 <= p.rows; row += 2) block<Vector, 2, kColumns>(p, row, column);
@@ -108,7 +108,7 @@ ESPALIER_INLINE void rows_of_blocks(const Products& p, int64_t column) {
 
 /// As many columns at a time as there are registers for.
 template <class Vector, int kColumns>
-ESPALIER_INLINE void products_in(const Products& p) {
+ESPALIER_INLINE void products_in(const Products<float>& p) {
   constexpr int64_t kWidth = sizeof(Vector) / sizeof(float);
   int64_t column = 0;
   for (; column + kColumns * kWidth <= p.columns; column += kColumns * kWidth) rows_of_blocks<Vector, kColumns>(p, column);
@@ -116,10 +116,10 @@ ESPALIER_INLINE void products_in(const Products& p) {
   for (; column < p.columns; column += kLanes) rows_of_blocks<Lanes, 1>(p, column);
 }
 
-ESPALIER_KERNEL void multiply_eights(const Products& p) { products_in<Lanes, 2>(p); }
+ESPALIER_KERNEL void multiply_eights(const Products<float>& p) { products_in<Lanes, 2>(p); }
 
 #if defined(__x86_64__)
-__attribute__((target("arch=x86-64-v4,prefer-vector-width=512"))) void multiply_sixteens(const Products& p) { products_in<Wide, 4>(p); }
+__attribute__((target("arch=x86-64-v4,prefer-vector-width=512"))) void multiply_sixteens(const Products<float>& p) { products_in<Wide, 4>(p); }
 
 bool has_sixteens() {
   __builtin_cpu_init();
@@ -127,13 +127,13 @@ bool has_sixteens() {
          __builtin_cpu_supports("avx512vl") != 0;
 }
 #else
-void multiply_sixteens(const Products& p) { multiply_eights(p); }
+void multiply_sixteens(const Products<float>& p) { multiply_eights(p); }
 bool has_sixteens() { return false; }
 #endif
 
 }  // namespace
 
-void multiply(const Products& products) {
+void multiply(const Products<float>& products) {
   static const bool by_sixteens = has_sixteens();
   by_sixteens ? multiply_sixteens(products) : multiply_eights(products);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "espalier/engine/products.h"
+
 #include <array>
 #include <cstdint>
 
@@ -18,19 +20,8 @@ using Patch = std::array<const float*, kPlaces>;
 using Square = std::array<const float*, kSide * kSide>;
 using Targets = std::array<float*, kSide * kSide>;  ///< null: outside, not written
 
-/// `rows` x `columns` (a multiple of kVector) sums over `steps` of a times b: a at [row * a_row + step * a_step], b at
-/// [step * b_step + column]; added to c where `add`.
-struct Products {
-  const float* a;
-  int64_t a_row, a_step;
-  const float* b;
-  int64_t b_step;
-  float* c;
-  int64_t c_row;
-  int64_t rows, columns, steps;
-  bool add;
-};
-void multiply(const Products& products);
+/// Columns come in multiples of kVector.
+void multiply(const Products<float>& products);
 
 /// The pixels of a tile transformed: place p, channel c at to[p * place + c].
 void transform_pixels(const Patch& pixels, float* to, int64_t place, int64_t channels);

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace espalier::engine {
@@ -11,6 +12,9 @@ namespace espalier::engine {
 namespace {
 
 using namespace large_tiles;
+
+/// What a thread works in.
+using Memory = std::pair<at::Tensor, at::Tensor>;
 
 /// Transformed filters: (chunk of output channels, place, input channel, output channel).
 struct Filters {
@@ -71,13 +75,12 @@ at::Tensor convolved(const at::Tensor& x, const at::Tensor& rows, const at::Tens
   const Filters filters = transformed(rows);
   at::Tensor y = at::empty({x.size(0), filters.out, x.size(2), x.size(3)}, x.options(), at::MemoryFormat::ChannelsLast);
   const std::vector<float> zeros(static_cast<size_t>(filters.in));
-  const int64_t blocks = (tiles.count() + kTiles - 1) / kTiles;
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    const at::Tensor values = at::empty({kPlaces * place_of(kTiles * filters.in)});
-    const at::Tensor sums = at::empty({kPlaces * place_of(kTiles * kTileColumns)});
-    for (int64_t block = begin; block < end; ++block)
-      convolve(x, filters, bias.defined() ? bias.const_data_ptr<float>() : nullptr, tiles, block * kTiles,
-               std::min(tiles.count(), (block + 1) * kTiles), values.data_ptr<float>(), sums.data_ptr<float>(), zeros.data(), y);
+  const auto memory = [&] {
+    return Memory{at::empty({kPlaces * place_of(kTiles * filters.in)}), at::empty({kPlaces * place_of(kTiles * kTileColumns)})};
+  };
+  over_tiles(tiles, kTiles, memory, [&](int64_t first, int64_t end, const Memory& buffers) {
+    convolve(x, filters, bias.defined() ? bias.const_data_ptr<float>() : nullptr, tiles, first, end, buffers.first.data_ptr<float>(),
+             buffers.second.data_ptr<float>(), zeros.data(), y);
   });
   return y;
 }
@@ -109,26 +112,13 @@ at::Tensor filter_gradient(const at::Tensor& x, const at::Tensor& dy) {
   const int64_t in = x.size(1);
   const int64_t out = dy.size(1);
   const std::vector<float> zeros(static_cast<size_t>(std::max(in, out)));
-  const int64_t blocks = (tiles.count() + kGradientTiles - 1) / kGradientTiles;
-  const int64_t parts = std::min<int64_t>(blocks, at::get_num_threads());
-  const at::Tensor sums = at::empty({parts, kPlaces, in, out});
-  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-    const at::Tensor pixels = at::empty({kPlaces * place_of(kGradientTiles * in)});
-    const at::Tensor windows = at::empty({kPlaces * place_of(kGradientTiles * out)});
-    for (int64_t part = begin; part < end; ++part) {
-      const int64_t first = part * blocks / parts;
-      for (int64_t block = first; block < (part + 1) * blocks / parts; ++block)
-        correlate(x, dy, tiles, block * kGradientTiles, std::min(tiles.count(), (block + 1) * kGradientTiles), pixels.data_ptr<float>(),
-                  windows.data_ptr<float>(), zeros.data(), sums.data_ptr<float>() + part * kPlaces * in * out, block != first);
-    }
-  });
-  const at::Tensor sum = parts == 1 ? sums[0] : sums.sum(0);
-  at::Tensor rows = at::empty({9, in, out});
-  at::parallel_for(0, in, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c)
-      restore_filters(sum.const_data_ptr<float>() + c * out, in * out, rows.data_ptr<float>() + c * out, in * out, out);
-  });
-  return rows;
+  const auto memory = [&] {
+    return Memory{at::empty({kPlaces * place_of(kGradientTiles * in)}), at::empty({kPlaces * place_of(kGradientTiles * out)})};
+  };
+  const auto add = [&](int64_t first, int64_t end, const Memory& buffers, float* sums, bool adds) {
+    correlate(x, dy, tiles, first, end, buffers.first.data_ptr<float>(), buffers.second.data_ptr<float>(), zeros.data(), sums, adds);
+  };
+  return restored_rows(summed_over_tiles(tiles, kGradientTiles, {kPlaces, in, out}, memory, add), restore_filters);
 }
 
 /// Beside their products, tiles cost as much as 40 for each input and output value, and a product of oneDNN's a tenth more than one of

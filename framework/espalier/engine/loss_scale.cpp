@@ -42,7 +42,8 @@ void LossScale::guard(const std::vector<at::Tensor>& state, const std::function<
 
 void LossScale::save(TensorFile& file) const {
   if (!active()) return;
-  for (const auto& [name, value] : {std::pair(kFactor, factor_), std::pair(kSteps, steps_)}) file.tensors[name] = {.shape = {1}, .values = copy_of(value)};
+  for (const auto& [name, value] : {std::pair(kFactor, factor_), std::pair(kSteps, steps_)})
+    file.tensors[name] = {.shape = {1}, .values = copy_of(value)};
 }
 
 void LossScale::restore(const TensorFile& file) {

@@ -155,8 +155,8 @@ void Session::keep_still_values() {
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   // Splits of one data set share a file only where they hold the same rows.
-  const std::string origin = data_.value("key", data_.at("cache").get<std::string>()) + ";" + sha256_of(Json(rows).dump()) + ";" + name_of(arithmetic_) + ";" +
-                             device().str();
+  const std::string origin = data_.value("key", data_.at("cache").get<std::string>()) + ";" + sha256_of(Json(rows).dump()) + ";" +
+                             name_of(arithmetic_) + ";" + device().str();
   const auto compute = [this](std::span<const int64_t> part, const std::vector<int>& layers) {
     const at::NoGradGuard no_gradients;
     channel_.pulse();

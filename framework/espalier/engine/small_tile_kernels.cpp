@@ -97,7 +97,7 @@ ESPALIER_BF16_INLINE Sixteen filter_at(const float* from, int64_t row, int64_t k
 }
 
 template <int kRows, int kColumns>
-ESPALIER_BF16 void block(const Products& p) {
+ESPALIER_BF16 void block(const Products<Twin>& p) {
   // All loops over the registers are unrolled: else GCC keeps the sums in memory before and after.
   Floats sums[kRows][kColumns];
   float* const c = p.c;
@@ -134,7 +134,7 @@ ESPALIER_BF16 void block(const Products& p) {
 }
 
 template <int kColumns>
-ESPALIER_BF16 void blocks(Products p) {
+ESPALIER_BF16 void blocks(Products<Twin> p) {
   for (; p.rows >= kTileRows; p.rows -= kTileRows) {
     block<kTileRows, kColumns>(p);
     p.a += kTileRows * p.a_row;
@@ -152,7 +152,7 @@ ESPALIER_BF16 void blocks(Products p) {
 
 }  // namespace
 
-void multiply(const Products& products) {
+void multiply(const Products<Twin>& products) {
   switch (products.columns / kVector) {
     case 4: return blocks<4>(products);
     case 3: return blocks<3>(products);
@@ -235,7 +235,7 @@ ESPALIER_BF16 void restore_filters(const float* from, int64_t place, float* to, 
 
 #else
 
-void multiply(const Products&) { assert(false); }
+void multiply(const Products<Twin>&) { assert(false); }
 void transform_pixels(const Patch&, c10::BFloat16*, int64_t, int64_t) { assert(false); }
 void transform_pixels(const Patch&, const Patch&, Twin*, int64_t, int64_t) { assert(false); }
 void transform_windows(const Square&, const Square&, Twin*, int64_t, int64_t) { assert(false); }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "espalier/engine/products.h"
+
 #include <c10/util/BFloat16.h>
 
 #include <array>
@@ -21,19 +23,8 @@ using Patch = std::array<const c10::BFloat16*, 16>;
 using Square = std::array<const c10::BFloat16*, 4>;
 using Targets = std::array<c10::BFloat16*, 4>;  ///< null: outside, not written
 
-/// `rows` x `columns` (at most kTileColumns, a multiple of kVector) sums over `steps`, in float32, of both halves of a and b:
-/// a at [row * a_row + step * a_step], b at [step * b_step + column]; added to c where `add`.
-struct Products {
-  const Twin* a;
-  int64_t a_row, a_step;
-  const Twin* b;
-  int64_t b_step;
-  float* c;
-  int64_t c_row;
-  int64_t rows, columns, steps;
-  bool add;
-};
-void multiply(const Products& products);
+/// At most kTileColumns columns, a multiple of kVector.
+void multiply(const Products<Twin>& products);
 
 /// The pixels of a tile transformed: place p, channel c at to[p * place + c].
 void transform_pixels(const Patch& pixels, c10::BFloat16* to, int64_t place, int64_t channels);

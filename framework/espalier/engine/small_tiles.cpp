@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace espalier::engine {
@@ -16,6 +17,9 @@ using Half = c10::BFloat16;
 constexpr int64_t kSide = 2;
 
 int64_t chunk_width(int64_t channels, int64_t first) { return std::min(kTileColumns, channels - first); }
+
+/// What a thread works in.
+using Memory = std::pair<at::Tensor, at::Tensor>;
 
 /// Transformed filters as twins of input channels: (chunk of output channels, place, twin of input channels, output channel).
 struct Filters {
@@ -73,13 +77,10 @@ at::Tensor convolved(const at::Tensor& x, const at::Tensor& rows, const at::Tens
   at::Tensor y = at::empty({x.size(0), filters.out, x.size(2), x.size(3)}, x.options(), at::MemoryFormat::ChannelsLast);
   const std::vector<Half> zeros(static_cast<size_t>(filters.in));
   const int64_t step = tiles_at_a_time(filters.in);
-  const int64_t blocks = (tiles.count() + step - 1) / step;
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    at::Tensor values = at::empty({kPlaces * step * filters.in}, at::kBFloat16);
-    at::Tensor sums = at::empty({kPlaces * step * kTileColumns}, at::kFloat);
-    for (int64_t block = begin; block < end; ++block)
-      convolve(x, filters, bias.defined() ? bias.const_data_ptr<float>() : nullptr, tiles, block * step, std::min(tiles.count(), (block + 1) * step),
-               values.data_ptr<Half>(), sums.data_ptr<float>(), zeros.data(), y);
+  const auto memory = [&] { return Memory{at::empty({kPlaces * step * filters.in}, at::kBFloat16), at::empty({kPlaces * step * kTileColumns})}; };
+  over_tiles(tiles, step, memory, [&](int64_t first, int64_t end, const Memory& buffers) {
+    convolve(x, filters, bias.defined() ? bias.const_data_ptr<float>() : nullptr, tiles, first, end, buffers.first.data_ptr<Half>(),
+             buffers.second.data_ptr<float>(), zeros.data(), y);
   });
   return y;
 }
@@ -117,26 +118,14 @@ at::Tensor filter_gradient(const at::Tensor& x, const at::Tensor& dy) {
   const int64_t in = x.size(1);
   const int64_t out = dy.size(1);
   const std::vector<Half> zeros(static_cast<size_t>(std::max(in, out)));
-  const int64_t blocks = (tiles.count() + kGradientTiles - 1) / kGradientTiles;
-  const int64_t parts = std::min<int64_t>(blocks, at::get_num_threads());
-  at::Tensor sums = at::empty({parts, kPlaces, in, out}, at::kFloat);
-  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-    at::Tensor pixels = at::empty({kPlaces * kGradientTiles / 2 * in}, at::kInt);
-    at::Tensor windows = at::empty({kPlaces * kGradientTiles / 2 * out}, at::kInt);
-    for (int64_t part = begin; part < end; ++part) {
-      const int64_t first = part * blocks / parts;
-      for (int64_t block = first; block < (part + 1) * blocks / parts; ++block)
-        correlate(x, dy, tiles, block * kGradientTiles, std::min(tiles.count(), (block + 1) * kGradientTiles), static_cast<Twin*>(pixels.data_ptr()),
-                  static_cast<Twin*>(windows.data_ptr()), zeros.data(), sums.data_ptr<float>() + part * kPlaces * in * out, block != first);
-    }
-  });
-  const at::Tensor sum = parts == 1 ? sums[0] : sums.sum(0);
-  at::Tensor rows = at::empty({9, in, out}, at::kFloat);
-  at::parallel_for(0, in, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c)
-      restore_filters(sum.const_data_ptr<float>() + c * out, in * out, rows.data_ptr<float>() + c * out, in * out, out);
-  });
-  return rows;
+  const auto memory = [&] {
+    return Memory{at::empty({kPlaces * kGradientTiles / 2 * in}, at::kInt), at::empty({kPlaces * kGradientTiles / 2 * out}, at::kInt)};
+  };
+  const auto add = [&](int64_t first, int64_t end, const Memory& buffers, float* sums, bool adds) {
+    correlate(x, dy, tiles, first, end, static_cast<Twin*>(buffers.first.data_ptr()), static_cast<Twin*>(buffers.second.data_ptr()), zeros.data(),
+              sums, adds);
+  };
+  return restored_rows(summed_over_tiles(tiles, kGradientTiles, {kPlaces, in, out}, memory, add), restore_filters);
 }
 
 /// Whether tiles of 2 x 2 windows are faster than oneDNN, for which the measure is its products. Beside theirs, tiles cost

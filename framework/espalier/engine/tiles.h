@@ -1,7 +1,11 @@
 #pragma once
 
-#include <ATen/ATen.h>
+#include "espalier/shape.h"
 
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -12,7 +16,7 @@ namespace espalier::engine {
 /// Tiles of `side` x `side` windows over pictures (B, C, H, W).
 struct Tiles {
   Tiles(const at::Tensor& x, int64_t windows)
-      : side(windows), pictures(x.size(0)), height(x.size(2)), width(x.size(3)), rows((height + side - 1) / side), columns((width + side - 1) / side) {}
+      : side(windows), pictures(x.size(0)), height(x.size(2)), width(x.size(3)), rows(ceil_div(height, side)), columns(ceil_div(width, side)) {}
   int64_t side, pictures, height, width;
   int64_t rows, columns;  ///< of tiles
   int64_t count() const { return pictures * rows * columns; }
@@ -36,6 +40,47 @@ std::array<T*, kSize * kSize> pointers(const Tiles& tiles, int64_t tile, T* valu
       if (y + i >= 0 && y + i < tiles.height && x + j >= 0 && x + j < tiles.width)
         found[static_cast<size_t>(i * kSize + j)] = from + ((y + i) * tiles.width + x + j) * channels;
   return found;
+}
+
+/// Calls `work(first, end, memory)` with at most `most` tiles at a time, on all threads, each with a memory of its own.
+template <class Memory, class Work>
+void over_tiles(const Tiles& tiles, int64_t most, const Memory& memory_of_thread, const Work& work) {
+  at::parallel_for(0, ceil_div(tiles.count(), most), 1, [&](int64_t begin, int64_t end) {
+    const auto memory = memory_of_thread();
+    for (int64_t block = begin; block < end; ++block) work(block * most, std::min(tiles.count(), (block + 1) * most), memory);
+  });
+}
+
+/// (places, C, K): the sum of what `work(first, end, memory, sums, adds)` makes or adds of at most `most` tiles, each thread with a memory
+/// and sums of its own.
+template <class Memory, class Work>
+at::Tensor summed_over_tiles(const Tiles& tiles, int64_t most, const std::array<int64_t, 3>& shape, const Memory& memory_of_thread,
+                             const Work& work) {
+  const int64_t blocks = ceil_div(tiles.count(), most);
+  const int64_t parts = std::min<int64_t>(blocks, at::get_num_threads());
+  const at::Tensor sums = at::empty({parts, shape[0], shape[1], shape[2]});
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    const auto memory = memory_of_thread();
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t first = part * blocks / parts;
+      for (int64_t block = first; block < (part + 1) * blocks / parts; ++block)
+        work(block * most, std::min(tiles.count(), (block + 1) * most), memory, sums.data_ptr<float>() + part * sums.stride(0), block != first);
+    }
+  });
+  return parts == 1 ? sums[0] : sums.sum(0);
+}
+
+/// Sums (places, C, K) back to rows (9, C, K): `restore(sums of one C, from place to place, its rows, from row to row, K)`.
+template <class Restore>
+at::Tensor restored_rows(const at::Tensor& sums, const Restore& restore) {
+  const int64_t in = sums.size(1);
+  const int64_t out = sums.size(2);
+  at::Tensor rows = at::empty({9, in, out});
+  at::parallel_for(0, in, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c)
+      restore(sums.const_data_ptr<float>() + c * out, in * out, rows.data_ptr<float>() + c * out, in * out, out);
+  });
+  return rows;
 }
 
 /// A way to convolve pictures (B, C, H, W), channels last, and to correlate them with gradients (B, K, H, W). Filters are rows (9, C, K).
