@@ -101,7 +101,7 @@ ESPALIER_INLINE void block(const Products<float>& p, int64_t row, int64_t column
 template <class Vector, int kColumns>
 ESPALIER_INLINE void rows_of_blocks(const Products<float>& p, int64_t column) {
   int64_t row = 0;
-  for (; row + 6 <= p.rows; row += 6) block<Vector, 6, kColumns>(p, row, column);
+  for (; row + kTileRows <= p.rows; row += kTileRows) block<Vector, kTileRows, kColumns>(p, row, column);
   for (; row + 2 <= p.rows; row += 2) block<Vector, 2, kColumns>(p, row, column);
   if (row < p.rows) block<Vector, 1, kColumns>(p, row, column);
 }
@@ -123,8 +123,8 @@ __attribute__((target("arch=x86-64-v4,prefer-vector-width=512"))) void multiply_
 
 bool has_sixteens() {
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-         __builtin_cpu_supports("avx512vl") != 0;
+  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
+         __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
 }
 #else
 void multiply_sixteens(const Products<float>& p) { multiply_eights(p); }

@@ -27,11 +27,10 @@ void LossScale::unscale(at::Tensor gradients) {
 }
 
 void LossScale::guard(const std::vector<at::Tensor>& state, const std::function<void()>& update) {
+  if (!active()) return update();
   std::vector<at::Tensor> before;
-  if (active())
-    for (const at::Tensor& x : state) before.push_back(x.defined() ? x.clone() : x);
+  for (const at::Tensor& x : state) before.push_back(x.defined() ? x.clone() : x);
   update();
-  if (!active()) return;
   for (size_t i = 0; i < state.size(); ++i)
     if (before[i].defined()) state[i].copy_(at::where(finite_, state[i], before[i]));
   steps_.copy_(at::where(finite_, steps_ + 1.0, 0.0));
