@@ -187,3 +187,8 @@ TEST_CASE("of an archive that is cut nothing is taken") {
   CHECK_THROWS_AS(fetch_dataset("toy", {folder / "datasets"}, archive), Error);
   CHECK(fs::is_empty(folder / "data/toy"));
 }
+
+TEST_CASE("where nothing describes a dataset, the error says so") {
+  const TemporaryFolder home;
+  CHECK_THROWS_WITH(fetch_dataset("toy", {home.path()}, home.path()), Catch::Contains("'toy'; no folder of datasets describes any"));
+}

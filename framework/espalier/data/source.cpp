@@ -198,7 +198,8 @@ Json read_description(const std::string& dataset, const std::vector<fs::path>& p
   }
   if (file.empty() || !fs::exists(file)) {
     const std::string near = nearest(dataset, names);
-    fail("E0411", "there is no dataset '" + dataset + "'; there are " + join(names), near.empty() ? "" : "did you mean '" + near + "'?");
+    fail("E0411", "there is no dataset '" + dataset + "'; " + (names.empty() ? "no folder of datasets describes any" : "there are " + join(names)),
+         near.empty() ? "" : "did you mean '" + near + "'?");
   }
   try {
     Json out = to_json(YAML::LoadFile(file));
