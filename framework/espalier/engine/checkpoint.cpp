@@ -173,6 +173,18 @@ void put_weights(TensorFile& file, const std::string& prefix, const Weights& wei
   }
 }
 
+void put_values(TensorFile& file, const std::string& name, const at::Tensor& values) {
+  file.tensors[name] = {.shape = {values.size(0)}, .values = copy_of(values)};
+}
+
+void get_values(const TensorFile& file, const std::string& name, at::Tensor values) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) return;
+  require(found->second.shape == Shape{values.size(0)}, "E0420",
+          "tensor '" + name + "' is " + to_string(found->second.shape) + ", the training wants " + to_string(Shape{values.size(0)}));
+  values.copy_(at::tensor(found->second.values));
+}
+
 void get_weights(const TensorFile& file, const std::string& prefix, const Weights& weights, const at::Tensor& parameters,
                  const at::Tensor& buffers) {
   const FlatCopies copies(parameters, buffers);

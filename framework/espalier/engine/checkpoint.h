@@ -33,6 +33,11 @@ TensorFile read_tensors(const std::filesystem::path& file);
 /// there is none.
 TensorFile read_checkpoint(const std::filesystem::path& file, const std::function<void(const std::string&)>& say);
 
+/// A row of numbers (N), on any device, by its name.
+void put_values(TensorFile& file, const std::string& name, const at::Tensor& values);
+/// The inverse; values that the file does not hold stay as they are. Throws E0420 where it holds another number of them.
+void get_values(const TensorFile& file, const std::string& name, at::Tensor values);
+
 /// Flat parameters and buffers, on any device, as named tensors, "<layer id>.<name>", after `prefix`; what is undefined is left out.
 void put_weights(TensorFile& file, const std::string& prefix, const Weights& weights, const at::Tensor& parameters, const at::Tensor& buffers);
 /// The inverse: fills what is defined. Throws E0420 where the file does not fit the network.

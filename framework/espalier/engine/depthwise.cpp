@@ -187,32 +187,32 @@ ESPALIER_DEPTHWISE_KERNELS(float)
 ESPALIER_DEPTHWISE_KERNELS(c10::BFloat16)
 #undef ESPALIER_DEPTHWISE_KERNELS
 
-/// Columns whose taps are those of the first, each `step` columns on with sources `sources` further.
-struct Stretch {
-  int64_t first;
-  int64_t count;
-};
-
-std::vector<Stretch> stretches_of(const Taps& columns, int64_t step, int64_t sources) {
-  const auto continues = [&](int64_t column) {
-    const std::vector<Tap>& taps = columns[static_cast<size_t>(column)];
-    const std::vector<Tap>& before = columns[static_cast<size_t>(column - step)];
-    return std::ranges::equal(taps, before, [&](const Tap& a, const Tap& b) { return a.place == b.place && a.source == b.source + sources; });
-  };
-  std::vector<Stretch> stretches;
-  for (int64_t start = 0; start < std::min(step, std::ssize(columns)); ++start)
-    for (int64_t column = start; column < std::ssize(columns); column += step) {
-      if (column == start || !continues(column)) stretches.push_back({column, 0});
-      ++stretches.back().count;
-    }
-  return stretches;
-}
-
 /// How positions of targets and sources go along: `step` targets on, the same taps are `sources` sources further.
 struct Pace {
   int64_t step;
   int64_t sources;
 };
+
+/// Columns whose taps are those of the first, each a pace on.
+struct Stretch {
+  int64_t first;
+  int64_t count;
+};
+
+std::vector<Stretch> stretches_of(const Taps& columns, const Pace& pace) {
+  const auto continues = [&](int64_t column) {
+    const std::vector<Tap>& taps = columns[static_cast<size_t>(column)];
+    const std::vector<Tap>& before = columns[static_cast<size_t>(column - pace.step)];
+    return std::ranges::equal(taps, before, [&](const Tap& a, const Tap& b) { return a.place == b.place && a.source == b.source + pace.sources; });
+  };
+  std::vector<Stretch> stretches;
+  for (int64_t start = 0; start < std::min(pace.step, std::ssize(columns)); ++start)
+    for (int64_t column = start; column < std::ssize(columns); column += pace.step) {
+      if (column == start || !continues(column)) stretches.push_back({column, 0});
+      ++stretches.back().count;
+    }
+  return stretches;
+}
 
 /// Every target pixel from the sources that the taps of its row and column name.
 template <class T>
@@ -223,7 +223,7 @@ void gather_all(const at::Tensor& from, const at::Tensor& filters, const at::Ten
   const int64_t height = to.size(2);
   const int64_t width = to.size(3);
   const float* offsets = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
-  const std::vector<Stretch> stretches = stretches_of(columns, pace.step, pace.sources);
+  const std::vector<Stretch> stretches = stretches_of(columns, pace);
   at::parallel_for(0, to.size(0) * height, 4, [&](int64_t begin, int64_t end) {
     std::vector<Term> terms(static_cast<size_t>(kernel * kernel));
     for (int64_t i = begin; i < end; ++i) {

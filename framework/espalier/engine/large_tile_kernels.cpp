@@ -1,5 +1,6 @@
 #include "espalier/engine/large_tile_kernels.h"
 
+#include "espalier/data/processor.h"
 #include "espalier/engine/lanes.h"
 
 #pragma GCC diagnostic ignored "-Wpsabi"  // see lanes.h
@@ -120,21 +121,14 @@ ESPALIER_KERNEL void multiply_eights(const Products<float>& p) { products_in<Lan
 
 #if defined(__x86_64__)
 __attribute__((target("arch=x86-64-v4,prefer-vector-width=512"))) void multiply_sixteens(const Products<float>& p) { products_in<Wide, 4>(p); }
-
-bool has_sixteens() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
-         __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
-}
 #else
 void multiply_sixteens(const Products<float>& p) { multiply_eights(p); }
-bool has_sixteens() { return false; }
 #endif
 
 }  // namespace
 
 void multiply(const Products<float>& products) {
-  static const bool by_sixteens = has_sixteens();
+  static const bool by_sixteens = has_avx512();
   by_sixteens ? multiply_sixteens(products) : multiply_eights(products);
 }
 

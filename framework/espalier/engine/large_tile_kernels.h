@@ -11,8 +11,6 @@ namespace espalier::engine::large_tiles {
 constexpr int64_t kSide = 4;    ///< windows of a tile, along each axis
 constexpr int64_t kPixels = 6;  ///< pixels of it; as many values once they are transformed
 constexpr int64_t kPlaces = kPixels * kPixels;
-constexpr int64_t kTileRows = 6;      ///< rows of products that fit the registers beside
-constexpr int64_t kTileColumns = 64;  ///< columns
 constexpr int64_t kVector = 8;        ///< channels come in multiples of it
 
 /// Where a tile's pixels or windows begin: rows of channels. What lies outside points at zeros.

@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 namespace espalier::engine {
@@ -13,17 +12,12 @@ namespace {
 
 using namespace large_tiles;
 
-/// What a thread works in.
-using Memory = std::pair<at::Tensor, at::Tensor>;
-
 /// Transformed filters: (chunk of output channels, place, input channel, output channel).
 struct Filters {
   at::Tensor values;
   int64_t in, out;
   float* chunk(int64_t first) const { return values.data_ptr<float>() + first * kPlaces * in; }
 };
-
-int64_t chunk_width(int64_t channels, int64_t first) { return std::min(kTileColumns, channels - first); }
 
 /// Of rows (9, in, out).
 Filters transformed(const at::Tensor& rows) {
@@ -121,16 +115,10 @@ at::Tensor filter_gradient(const at::Tensor& x, const at::Tensor& dy) {
   return restored_rows(summed_over_tiles(tiles, kGradientTiles, {kPlaces, in, out}, memory, add), restore_filters);
 }
 
-/// Beside their products, tiles cost as much as 40 for each input and output value, and a product of oneDNN's a tenth more than one of
-/// theirs: measured on a Xeon with AVX-512 (tools/bench conv).
-bool pays(const at::Tensor& x, int64_t in, int64_t out) {
-  const auto products = static_cast<double>(in * out);
-  return 36.0 * (products + 40.0 * static_cast<double>(in + out)) < 1.1 * 144.0 * Tiles(x, kSide).whole() * products;
-}
-
 }  // namespace
 
-const TileWay kLargeTiles = {.in = kVector, .out = kVector, .pays = pays, .gradient_always_pays = false, .convolve = convolved,
-                             .filter_gradient = filter_gradient};
+// The costs were measured on a Xeon with AVX-512 (tools/bench conv).
+const TileWay kLargeTiles = {.side = kSide, .in = kVector, .out = kVector, .input_cost = 40.0, .output_cost = 40.0, .whole_cost = 1.1,
+                             .gradient_always_pays = false, .convolve = convolved, .filter_gradient = filter_gradient};
 
 }  // namespace espalier::engine

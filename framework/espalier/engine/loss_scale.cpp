@@ -1,8 +1,5 @@
 #include "espalier/engine/loss_scale.h"
 
-#include <string>
-#include <utility>
-
 namespace espalier::engine {
 
 namespace {
@@ -41,14 +38,14 @@ void LossScale::guard(const std::vector<at::Tensor>& state, const std::function<
 
 void LossScale::save(TensorFile& file) const {
   if (!active()) return;
-  for (const auto& [name, value] : {std::pair(kFactor, factor_), std::pair(kSteps, steps_)})
-    file.tensors[name] = {.shape = {1}, .values = copy_of(value)};
+  put_values(file, kFactor, factor_);
+  put_values(file, kSteps, steps_);
 }
 
 void LossScale::restore(const TensorFile& file) {
   if (!active()) return;
-  for (const auto& [name, value] : {std::pair(kFactor, factor_), std::pair(kSteps, steps_)})
-    if (const auto found = file.tensors.find(name); found != file.tensors.end()) value.fill_(found->second.values.at(0));
+  get_values(file, kFactor, factor_);
+  get_values(file, kSteps, steps_);
 }
 
 }  // namespace espalier::engine

@@ -1,12 +1,9 @@
 #include "espalier/engine/skipping.h"
 
-#include "espalier/error.h"
 #include "espalier/random.h"
 
 #include <algorithm>
 #include <limits>
-#include <string>
-#include <utility>
 
 namespace espalier::engine {
 
@@ -50,8 +47,8 @@ void Skipping::note(std::span<const int64_t> rows, const at::Tensor& losses) {
 
 void Skipping::save(TensorFile& file) const {
   if (!active()) return;
-  for (const auto& [name, losses] : {std::pair(kKnown, known_), std::pair(kNoted, noted_)})
-    file.tensors[name] = {.shape = {losses.size(0)}, .values = copy_of(losses)};
+  put_values(file, kKnown, known_);
+  put_values(file, kNoted, noted_);
 }
 
 void Skipping::finish_epoch() {
@@ -60,13 +57,8 @@ void Skipping::finish_epoch() {
 
 void Skipping::restore(const TensorFile& file) {
   if (!active()) return;
-  for (const auto& [name, losses] : {std::pair(kKnown, known_), std::pair(kNoted, noted_)}) {
-    const auto found = file.tensors.find(name);
-    if (found == file.tensors.end()) continue;
-    require(found->second.shape == Shape{losses.size(0)}, "E0420",
-            std::string("the checkpoint's '") + name + "' are of another number of samples than " + std::to_string(losses.size(0)));
-    losses.copy_(at::tensor(found->second.values));
-  }
+  get_values(file, kKnown, known_);
+  get_values(file, kNoted, noted_);
 }
 
 }  // namespace espalier::engine

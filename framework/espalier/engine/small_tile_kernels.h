@@ -10,9 +10,8 @@
 // The inner loops of small tiles, for processors that multiply pairs of bfloat16 (AVX512_BF16).
 namespace espalier::engine::small_tiles {
 
-constexpr int64_t kPlaces = 16;       ///< values of a tile once transformed, 4 x 4
-constexpr int64_t kTileRows = 6;      ///< rows of products that fit the registers beside
-constexpr int64_t kTileColumns = 64;  ///< columns
+constexpr int64_t kSide = 2;     ///< windows of a tile, along each axis
+constexpr int64_t kPlaces = 16;  ///< values of it once transformed, 4 x 4
 constexpr int64_t kVector = 16;       ///< floats of a register: output channels come in multiples of it
 
 /// Two bfloat16, the first in the lower half.

@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 namespace espalier::engine {
@@ -13,13 +12,6 @@ namespace {
 
 using namespace small_tiles;
 using Half = c10::BFloat16;
-
-constexpr int64_t kSide = 2;
-
-int64_t chunk_width(int64_t channels, int64_t first) { return std::min(kTileColumns, channels - first); }
-
-/// What a thread works in.
-using Memory = std::pair<at::Tensor, at::Tensor>;
 
 /// Transformed filters as twins of input channels: (chunk of output channels, place, twin of input channels, output channel).
 struct Filters {
@@ -128,17 +120,10 @@ at::Tensor filter_gradient(const at::Tensor& x, const at::Tensor& dy) {
   return restored_rows(summed_over_tiles(tiles, kGradientTiles, {kPlaces, in, out}, memory, add), restore_filters);
 }
 
-/// Whether tiles of 2 x 2 windows are faster than oneDNN, for which the measure is its products. Beside theirs, tiles cost
-/// as much as 29 products for each input and 10 for each output value, and a product of theirs 1 / 0.85 of oneDNN's: measured
-/// on an EPYC with AVX512_BF16 (tools/bench conv).
-bool pays(const at::Tensor& x, int64_t in, int64_t out) {
-  const auto products = static_cast<double>(in * out);
-  return 16.0 * (products + static_cast<double>(29 * in + 10 * out)) < 0.85 * 36.0 * Tiles(x, kSide).whole() * products;
-}
-
 }  // namespace
 
-const TileWay kSmallTiles = {.in = 2, .out = kVector, .pays = pays, .gradient_always_pays = true, .convolve = convolved,
-                             .filter_gradient = filter_gradient};
+// The costs were measured on an EPYC with AVX512_BF16 (tools/bench conv).
+const TileWay kSmallTiles = {.side = kSide, .in = 2, .out = kVector, .input_cost = 29.0, .output_cost = 10.0, .whole_cost = 0.85,
+                             .gradient_always_pays = true, .convolve = convolved, .filter_gradient = filter_gradient};
 
 }  // namespace espalier::engine

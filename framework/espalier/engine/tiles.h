@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 // Convolutions of 3 x 3 by tiles of windows that are transformed, multiplied place by place, and restored (arXiv:1509.09308). A tile
 // of 2 x 2 windows is 4 x 4 pixels, one of 4 x 4 windows 6 x 6; the larger, the fewer products, and the less exact.
@@ -42,25 +43,28 @@ std::array<T*, kSize * kSize> pointers(const Tiles& tiles, int64_t tile, T* valu
   return found;
 }
 
+/// What a thread works in.
+using Memory = std::pair<at::Tensor, at::Tensor>;
+
 /// Calls `work(first, end, memory)` with at most `most` tiles at a time, on all threads, each with a memory of its own.
-template <class Memory, class Work>
-void over_tiles(const Tiles& tiles, int64_t most, const Memory& memory_of_thread, const Work& work) {
+template <class MemoryOf, class Work>
+void over_tiles(const Tiles& tiles, int64_t most, const MemoryOf& memory_of_thread, const Work& work) {
   at::parallel_for(0, ceil_div(tiles.count(), most), 1, [&](int64_t begin, int64_t end) {
-    const auto memory = memory_of_thread();
+    const Memory memory = memory_of_thread();
     for (int64_t block = begin; block < end; ++block) work(block * most, std::min(tiles.count(), (block + 1) * most), memory);
   });
 }
 
 /// (places, C, K): the sum of what `work(first, end, memory, sums, adds)` makes or adds of at most `most` tiles, each thread with a memory
 /// and sums of its own.
-template <class Memory, class Work>
-at::Tensor summed_over_tiles(const Tiles& tiles, int64_t most, const std::array<int64_t, 3>& shape, const Memory& memory_of_thread,
+template <class MemoryOf, class Work>
+at::Tensor summed_over_tiles(const Tiles& tiles, int64_t most, const std::array<int64_t, 3>& shape, const MemoryOf& memory_of_thread,
                              const Work& work) {
   const int64_t blocks = ceil_div(tiles.count(), most);
   const int64_t parts = std::min<int64_t>(blocks, at::get_num_threads());
   const at::Tensor sums = at::empty({parts, shape[0], shape[1], shape[2]});
   at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-    const auto memory = memory_of_thread();
+    const Memory memory = memory_of_thread();
     for (int64_t part = begin; part < end; ++part) {
       const int64_t first = part * blocks / parts;
       for (int64_t block = first; block < (part + 1) * blocks / parts; ++block)
@@ -85,11 +89,15 @@ at::Tensor restored_rows(const at::Tensor& sums, const Restore& restore) {
 
 /// A way to convolve pictures (B, C, H, W), channels last, and to correlate them with gradients (B, K, H, W). Filters are rows (9, C, K).
 struct TileWay {
+  int64_t side;
   int64_t in, out;  ///< what C and K are multiples of
+  /// What it takes to transform and to restore a value of one channel, and what a product of a whole convolution by oneDNN takes, in
+  /// products of tiles.
+  double input_cost, output_cost, whole_cost;
+  bool gradient_always_pays;  ///< of filters
   bool fits(int64_t channels, int64_t filters) const { return channels % in == 0 && filters % out == 0; }
-  /// Whether it is faster than oneDNN, over pictures of the size of `x`; for the gradient of filters it may always be.
-  bool (*pays)(const at::Tensor& x, int64_t channels, int64_t filters);
-  bool gradient_always_pays;
+  /// Whether it can be taken and is faster than oneDNN, over pictures of the size of `x`.
+  bool pays(const at::Tensor& x, int64_t channels, int64_t filters) const;
   /// `bias` (K) may be undefined.
   at::Tensor (*convolve)(const at::Tensor& x, const at::Tensor& rows, const at::Tensor& bias);
   /// The gradient of the rows.

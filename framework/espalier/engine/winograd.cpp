@@ -19,11 +19,6 @@ const std::vector<int64_t> kOnes = {1, 1};
 
 const TileWay& way_of(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16 ? kSmallTiles : kLargeTiles; }
 
-bool pays(const at::Tensor& x, int64_t in, int64_t out) {
-  const TileWay& way = way_of(x);
-  return way.fits(in, out) && way.pays(x, in, out);
-}
-
 /// (K, C, 3, 3) -> (9, C, K).
 at::Tensor rows_of(const at::Tensor& filters) { return filters.permute({2, 3, 1, 0}).contiguous().view({9, filters.size(1), filters.size(0)}); }
 
@@ -44,7 +39,7 @@ struct Node : torch::autograd::Function<Node> {
     const at::Tensor x = given.contiguous(at::MemoryFormat::ChannelsLast);
     context->save_for_backward({x, filters});
     context->saved_data["bias"] = bias.has_value();
-    if (pays(x, filters.size(1), filters.size(0))) return way_of(x).convolve(x, rows_of(filters), bias.value_or(at::Tensor()));
+    if (way_of(x).pays(x, filters.size(1), filters.size(0))) return way_of(x).convolve(x, rows_of(filters), bias.value_or(at::Tensor()));
     return at::conv2d(x, filters.to(x.scalar_type()), bias ? bias->to(x.scalar_type()) : at::Tensor(), kOnes, kOnes);
   }
 
@@ -60,18 +55,28 @@ struct Node : torch::autograd::Function<Node> {
   }
 
   static at::Tensor pixel_gradient(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& dy) {
-    if (pays(x, filters.size(0), filters.size(1))) return way_of(x).convolve(dy, turned_rows_of(filters), {});
+    if (way_of(x).pays(x, filters.size(0), filters.size(1))) return way_of(x).convolve(dy, turned_rows_of(filters), {});
     return std::get<0>(gradients_of_whole(x, filters, dy, {true, false, false}));
   }
 
   static at::Tensor filter_gradient(const at::Tensor& x, const at::Tensor& filters, const at::Tensor& dy) {
-    if (!way_of(x).gradient_always_pays && !pays(x, filters.size(1), filters.size(0)))
+    const TileWay& way = way_of(x);
+    if (!way.gradient_always_pays && !way.pays(x, filters.size(1), filters.size(0)))
       return std::get<1>(gradients_of_whole(x, filters, dy, {false, true, false}));
-    return way_of(x).filter_gradient(x, dy).view({3, 3, x.size(1), dy.size(1)}).permute({3, 2, 0, 1});
+    return way.filter_gradient(x, dy).view({3, 3, x.size(1), dy.size(1)}).permute({3, 2, 0, 1});
   }
 };
 
 }  // namespace
+
+bool TileWay::pays(const at::Tensor& x, int64_t channels, int64_t filters) const {
+  if (!fits(channels, filters)) return false;
+  const auto products = static_cast<double>(channels * filters);
+  const double tile = products + input_cost * static_cast<double>(channels) + output_cost * static_cast<double>(filters);
+  const auto places = static_cast<double>((side + 2) * (side + 2));
+  const auto windows = static_cast<double>(side * side) * Tiles(x, side).whole();
+  return places * tile < whole_cost * 9.0 * windows * products;
+}
 
 bool suits_winograd(const at::Tensor& x, const at::Tensor& filters) {
   static const bool has_pairs = multiplies_bf16();

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 namespace espalier {
@@ -71,9 +72,14 @@ void settle(Deciding& deciding, Store& store, const StudyOptions& options) {
   const auto first = [&] { return document_of(deciding, first_settings(pipeline.space), 0); };
   const auto processors = std::max<int64_t>(1, std::thread::hardware_concurrency());
   const Json& train = pipeline.resolved.at("train");
+  std::optional<Json> found;  // the trainer is asked once for both
+  const auto find = [&](const char* name) {
+    if (!found) found = found_machine(pacing, settled.device);
+    return found->at(name);
+  };
   for (const auto& [name, settles] : {std::pair("device", &Settled::device), std::pair("precision", &Settled::precision)}) {
     const Json asked = train.value(name, Json("auto"));
-    settled.*settles = kept(name, [&] { return asked != "auto" ? asked : found_machine(pacing, settled.device).at(name); }).get<std::string>();
+    settled.*settles = kept(name, [&] { return asked != "auto" ? asked : find(name); }).get<std::string>();
   }
   require_machine(settled);
   settled.workers = pipeline.workers > 0
