@@ -220,3 +220,21 @@ TEST_CASE("a generation waits for its last, and a failure thins it out") {
   simulation.run();
   CHECK(simulation.trials_by_epochs() == std::map<double, int>{{2, 2}, {4, 3}});  // one failed, one of three gave way to a branch
 }
+
+TEST_CASE("no branch goes on from a trial that has ended early, though it is the best") {
+  Simulation simulation("pbt", 6, rising(4), {{"population", 4}, {"every", 2.0}, {"replaced", 0.25}, {"factor", 1.5}});
+  for (int i = 0; i < 4; ++i) simulation.step();
+  simulation.history()[0].state = TrialState::complete;
+  simulation.run();
+  for (const Step& step : simulation.steps)
+    if (step.kind == Step::Kind::branch) CHECK(step.trial != 0);
+  CHECK(simulation.trials_by_epochs() == std::map<double, int>{{2, 2}, {4, 1}, {6, 3}});
+}
+
+TEST_CASE("a population that has ended early as a whole begins no branch") {
+  Simulation simulation("pbt", 6, rising(4), {{"population", 4}, {"every", 2.0}, {"replaced", 0.25}, {"factor", 1.5}});
+  for (int i = 0; i < 4; ++i) simulation.step();
+  for (Result& result : simulation.history()) result.state = TrialState::complete;
+  CHECK_FALSE(simulation.step());
+  CHECK(simulation.steps.back().kind == Step::Kind::finished);
+}

@@ -46,6 +46,14 @@ struct Pbt {
     });
   }
 
+  /// The best `most` that stay, without those that have ended, as by patience: nothing goes on from them.
+  static std::vector<const Result*> parents_of(const std::vector<Ranked>& ranked, double end, size_t most) {
+    std::vector<const Result*> out;
+    for (size_t place = 0; place + most < ranked.size() && out.size() < most; ++place)
+      if (schedulers::waits_at(*ranked[place].result, end)) out.push_back(ranked[place].result);
+    return out;
+  }
+
   /// What is left to do at the end of generation `k`, all of which have come: branches of the best take the places of the worst, and
   /// then, as nothing more begins where they stand, the others go on. Nothing: all is done.
   static std::optional<Step> renew(const Params& p, const std::vector<double>& ends, size_t k, const History& history, Random& random) {
@@ -53,8 +61,9 @@ struct Pbt {
     const double share = p.replaced * static_cast<double>(ranked.size());
     const size_t replaced = ranked.size() < 2 ? 0 : std::max<size_t>(1, static_cast<size_t>(std::llround(share)));
     const double until = schedulers::after(ends, k);
-    if (static_cast<size_t>(std::ranges::count(history, ends[k], &Result::begun)) < replaced) {
-      const Result& better = *ranked[static_cast<size_t>(random.below(static_cast<int64_t>(replaced)))].result;
+    const std::vector<const Result*> parents = parents_of(ranked, ends[k], replaced);
+    if (!parents.empty() && static_cast<size_t>(std::ranges::count(history, ends[k], &Result::begun)) < replaced) {
+      const Result& better = *parents[static_cast<size_t>(random.below(std::ssize(parents)))];
       return Step{.kind = Step::Kind::branch, .trial = better.number, .settings = explored(better.settings, p.factor, random), .until = until,
                   .reason = "in the place of one of the worst " + std::to_string(replaced)};
     }
