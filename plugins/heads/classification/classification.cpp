@@ -1,3 +1,5 @@
+#include "../features.h"
+
 #include <espalier/head.h>
 
 using namespace espalier;
@@ -23,7 +25,8 @@ struct Classification {
         {"dropout", &Params::dropout, one_of(0.0, 0.25, 0.5).within(0.0, 0.95), "fraction of features zeroed"},
         {"pooling", &Params::pooling, one_of("global_avg", "global_max", "flatten"), "how pictures become features"},
         {"loss", &Params::loss, kLosses, {"cross_entropy", "focal"},
-         "what is minimised: cross entropy, or focal, in which answers that are right already count less (arXiv:1708.02002)"},
+         "what is minimised: cross entropy (binary for two classes, and for each of several labels), or focal, in which answers that "
+         "are right already count less (arXiv:1708.02002)"},
         {"class_weights", &Params::class_weights, one_of("none", "balanced"),
          "balanced: rare classes count as much as frequent ones"},
         {"bias", &Params::bias, Domain{}, "add a bias to the logits"},
@@ -32,19 +35,13 @@ struct Classification {
 
   static std::vector<ColumnKind> accepts() { return {ColumnKind::class_label, ColumnKind::class_labels}; }
 
-  static Value features(Network& net, const Params& p, Value x) {
-    if (net.shape(x).size() == 1) return x;
-    if (p.pooling == "global_max") return net.global_max_pool(x);
-    return p.pooling == "flatten" ? net.flatten(x) : net.global_avg_pool(x);
-  }
-
   static HeadOutput build(Network& net, const Params& p, Value x, const Target& target) {
     const bool several = target.kind == ColumnKind::class_labels;
     require(target.names.size() >= (several ? 1U : 2U), "E0312",
             "'" + target.column + "' has " + std::to_string(target.names.size()) +
                 " classes; classification needs two or more");
     const bool binary = !several && target.names.size() == 2;
-    x = net.dropout(features(net, p, x), p.dropout);
+    x = net.dropout(heads::features(net, p.pooling, x), p.dropout);
     HeadOutput out;
     out.output = net.dense(x, binary ? 1 : static_cast<int64_t>(target.names.size()), p.bias);
     if (p.logit_scale != 1.0) out.output = net.scale(out.output, p.logit_scale);

@@ -1,3 +1,5 @@
+#include "../features.h"
+
 #include <espalier/head.h>
 
 using namespace espalier;
@@ -27,17 +29,11 @@ struct Regression {
 
   static std::vector<ColumnKind> accepts() { return {ColumnKind::number, ColumnKind::numbers}; }
 
-  static Value features(Network& net, const Params& p, Value x) {
-    if (net.shape(x).size() == 1) return x;
-    if (p.pooling == "global_max") return net.global_max_pool(x);
-    return p.pooling == "flatten" ? net.flatten(x) : net.global_avg_pool(x);
-  }
-
   static HeadOutput build(Network& net, const Params& p, Value x, const Target& target) {
     const bool several = target.kind == ColumnKind::numbers;
     require(!several || !target.names.empty(), "E0312",
             "'" + target.column + "' has no numbers; regression needs one or more");
-    x = net.dropout(features(net, p, x), p.dropout);
+    x = net.dropout(heads::features(net, p.pooling, x), p.dropout);
     HeadOutput out;
     const int64_t numbers = several ? std::ssize(target.names) : 1;
     out.loss = loss_document(kLosses, p.loss);
