@@ -104,6 +104,7 @@ TEST_CASE("a fused batch norm in bfloat16 is as near to float32 as its digits al
   at::manual_seed(3);
   const auto activation = GENERATE(Activation::none, Activation::hard_swish, Activation::silu, Activation::gelu);
   compare(pictures({8, 24, 6, 6}, at::kBFloat16), Tensor(), activation, 0.05);
+  compare(pictures({8, 24, 6, 6}, at::kBFloat16), pictures({8, 24, 6, 6}, at::kBFloat16), Activation::none, 0.05);
 }
 
 TEST_CASE("a settled batch norm is that of its running statistics, into its input or not") {
@@ -177,6 +178,44 @@ TEST_CASE("not a number is seen through pooling") {
   x.index_put_({at::tensor(0L), at::tensor(3L), at::tensor(1L), at::tensor(1L)}, std::numeric_limits<float>::quiet_NaN());
   const Tensor y = max_of_tiles(x, {.kernel = 2, .height = 2, .width = 2});
   CHECK(y.isnan().sum().item<int64_t>() == 1);
+}
+
+TEST_CASE("not a number is seen through batch norm and activation, forwards and backwards") {
+  const auto type = GENERATE(at::kFloat, at::kBFloat16);
+  const auto channels = GENERATE(16, 5);
+  const auto activation = GENERATE(from_range(kActivations));
+  Tensor x = at::ones({1, channels, 2, 2}).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+  x.index_put_({at::tensor(0L), at::tensor(3L), at::tensor(1L), at::tensor(1L)}, std::numeric_limits<float>::quiet_NaN());
+  const NormWeights weights{at::ones({channels}), at::zeros({channels}), at::zeros({channels}), at::ones({channels})};
+  CHECK(settled_norm_activation(x, Tensor(), evaluation_norm(weights, 1e-5), activation, false).isnan().sum().item<int64_t>() == 1);
+  const Tensor wanting = leaf(x);
+  const Tensor y = norm_activation(wanting, Tensor(), weights, activation, 0.1, 1e-5);
+  CHECK(y.isnan().sum().item<int64_t>() == 4);  // all that shares the mean
+  y.backward(at::ones_like(y));
+  CHECK(wanting.grad().isnan().sum().item<int64_t>() == 4);
+}
+
+TEST_CASE("in evaluation a batch norm writes into nobody else's memory") {
+  const at::NoGradGuard no_gradients;
+  at::manual_seed(7);
+  Network net;
+  const Value x = net.input("x", {3, 4, 4}, "float32");
+  const Value norm = net.relu(net.batch_norm(x));  // of what the caller gave
+  const Value conv = net.conv(x, {.filters = 4});
+  const Value branch = net.add(net.max_pool(conv), net.max_pool(net.relu(net.batch_norm(net.dropout(conv, 0.5)))));
+  const Value flat = net.flatten(conv);
+  const Value vectors = net.add(net.relu(net.batch_norm(flat)), net.flatten(conv));
+  const Weights weights(net, 1);
+  const Executor executor(net, weights);
+  const Tensor given = pictures({2, 3, 4, 4});
+  const Inputs inputs = {{"x", given.clone()}};
+  const auto value_of = [&](const Value& value) { return executor.run(inputs, {value.layer}, nullptr)[0].contiguous(); };
+  const auto normed = [](const Tensor& values) { return at::relu(values / std::sqrt(1.0 + 1e-5)); };
+  CHECK(distance(value_of(norm), normed(given)) < 1e-5);
+  CHECK(at::equal(inputs.at("x"), given));
+  const Tensor convolved = value_of(conv);
+  CHECK(distance(value_of(branch), at::max_pool2d(convolved, {2, 2}) + at::max_pool2d(normed(convolved), {2, 2})) < 1e-5);
+  CHECK(distance(value_of(vectors), normed(convolved).flatten(1) + convolved.flatten(1)) < 1e-5);
 }
 
 TEST_CASE("batch norms run with what follows, in evaluation those alone with the convolution before") {

@@ -62,14 +62,18 @@ struct Moments {
   }
 };
 
+// Comparisons are written so that what is not a number stays so and is seen.
+
+ESPALIER_INLINE Lanes from_zero(const Lanes& z) { return z <= 0.0F ? Lanes{} : z; }
+
 ESPALIER_INLINE Lanes upto_six(const Lanes& z) {
-  const Lanes positive = z > 0.0F ? z : Lanes{};
+  const Lanes positive = from_zero(z);
   return positive > 6.0F ? all(6.0F) : positive;
 }
 
 template <Activation activation>
 ESPALIER_INLINE Lanes activated(const Lanes& z) {
-  if constexpr (activation == Activation::relu) return z > 0.0F ? z : Lanes{};
+  if constexpr (activation == Activation::relu) return from_zero(z);
   if constexpr (activation == Activation::relu6) return upto_six(z);
   if constexpr (activation == Activation::hard_swish) return z * upto_six(z + 3.0F) * (1.0F / 6.0F);
   if constexpr (activation == Activation::silu) return z * sigmoid(z);
@@ -85,8 +89,8 @@ ESPALIER_INLINE Pair activated(const Pair& z) {
 /// Gradient before the activation, from the one behind it; `z` is its argument, or with a residual the result.
 template <Activation activation>
 ESPALIER_INLINE Lanes before(const Lanes& gradient, const Lanes& z) {
-  if constexpr (activation == Activation::relu) return z > 0.0F ? gradient : Lanes{};
-  if constexpr (activation == Activation::relu6) return z > 0.0F && z < 6.0F ? gradient : Lanes{};
+  if constexpr (activation == Activation::relu) return z <= 0.0F ? Lanes{} : gradient;
+  if constexpr (activation == Activation::relu6) return z <= 0.0F || z >= 6.0F ? Lanes{} : gradient;
   if constexpr (activation == Activation::hard_swish) {
     const Lanes slope = z > 3.0F ? all(1.0F) : z * (1.0F / 3.0F) + 0.5F;
     return z < -3.0F ? Lanes{} : gradient * slope;

@@ -40,10 +40,14 @@ class Planner {
   std::optional<size_t> sole_norm(size_t input, size_t layer) const {
     return is_frozen(input) && !is_still(layer) ? std::nullopt : sole(input, "batch_norm");
   }
+  /// Whether a layer may be given memory that others hold, too: the caller's, or its own input's.
+  bool passes_on(size_t layer) const {
+    return layers_[layer].op == "input" || layers_[layer].op == "flatten" || layers_[layer].training_only;
+  }
   /// As in evaluation: no statistics of the batch, and no gradient that needs the input.
   void settle(Step& step) const {
     step.settled = true;
-    step.in_place = uses_[step.in[0]] == 1 && !kept_.contains(step.in[0]);
+    step.in_place = uses_[step.in[0]] == 1 && !kept_.contains(step.in[0]) && !passes_on(step.in[0]);
   }
   void find_last_uses();
 
