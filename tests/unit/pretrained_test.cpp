@@ -92,20 +92,21 @@ TEST_CASE("how a graph scales pixels is compared with what weights were made for
 TEST_CASE("what is frozen stands in the document, costs no gradient and is fixed up to what is trained") {
   Network net;
   Value x = net.input("image", {3, 8, 8}, "uint8");
-  x = net.relu6(net.conv(x, {.filters = 4}));
+  x = net.relu6(net.conv(net.normalize(x), {.filters = 4}));
   const size_t end = net.layers().size();
   net.dense(net.global_avg_pool(x), 2);
   const Cost before = cost(net);
-  net.freeze(1, end, Layer::never);
+  net.freeze(2, end, Layer::never);
   CHECK(cost(net).frozen == 3 * 4 * 9);
   CHECK(cost(net).parameters == before.parameters);
   CHECK(cost(net).activation_bytes < before.activation_bytes);
-  CHECK(fixed_layers(net, 100) == std::vector<bool>{true, true, true, true, false});
+  CHECK(fixed_layers(net, 100) == std::vector<bool>{true, true, true, true, true, false});
   CHECK(Network::from_json(net.to_json()).to_json() == net.to_json());
-  CHECK(Network::from_json(net.to_json()).layers()[1].trained_from == Layer::never);
-  net.freeze(1, end, 5);
+  CHECK(Network::from_json(net.to_json()).layers()[2].trained_from == Layer::never);
+  net.freeze(2, end, 5);
   CHECK(cost(net).frozen == 0);
   CHECK(cost(net).activation_bytes == before.activation_bytes);
-  CHECK(fixed_layers(net, 4).at(2));
-  CHECK_FALSE(fixed_layers(net, 5).at(1));
+  CHECK(fixed_layers(net, 4).at(3));
+  CHECK(fixed_layers(net, 5).at(1));
+  CHECK_FALSE(fixed_layers(net, 5).at(2));
 }

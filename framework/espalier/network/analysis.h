@@ -23,8 +23,12 @@ inline constexpr int64_t kEvaluationBatch = 500;
 Cost cost(const Layer& layer, const Network& net);
 Cost cost(const Network& net);
 
-/// By number: layers that are frozen in an epoch, or have no weights, and whose inputs all are such layers. No gradient
-/// need pass them.
+/// Whether a layer has no weights but buffers, which are statistics of the training split, taken before the first step: those of a
+/// batch norm come with weights.
+bool learns_nothing(const Layer& layer);
+
+/// By number: layers that are frozen in an epoch, or learn nothing, and whose inputs all are such layers. No gradient need pass
+/// them.
 std::vector<bool> fixed_layers(const Network& net, int64_t epoch);
 
 /// Layers whose value for a sample never changes (no trained weight and nothing random above it) and that a layer reads which

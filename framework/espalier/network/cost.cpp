@@ -40,10 +40,14 @@ Cost cost(const Network& net) {
 
 bool is_within(const std::string& from, const std::string& part) { return from == part || from.starts_with(part + "/"); }
 
+bool learns_nothing(const Layer& layer) {
+  return std::ranges::all_of(layer.weights, [](const Weight& weight) { return weight.role == "buffer"; });
+}
+
 std::vector<bool> fixed_layers(const Network& net, int64_t epoch) {
   std::vector<bool> fixed;
   for (const Layer& layer : net.layers())
-    fixed.push_back((layer.weights.empty() || layer.is_frozen(epoch)) &&
+    fixed.push_back((learns_nothing(layer) || layer.is_frozen(epoch)) &&
                     std::ranges::all_of(layer.in, [&](int source) { return fixed[static_cast<size_t>(source)]; }));
   return fixed;
 }

@@ -6,12 +6,8 @@ namespace espalier {
 
 namespace {
 
-/// True if the layer gives the same for the same inputs in every epoch of every training. Buffers alone are statistics of the
-/// training split, taken before the first step; those of a batch norm come with weights.
-bool keeps_still(const Layer& layer) {
-  if (layer.trained_from == Layer::never) return true;
-  return !layer.training_only && std::ranges::all_of(layer.weights, [](const Weight& weight) { return weight.role == "buffer"; });
-}
+/// True if the layer gives the same for the same inputs in every epoch of every training.
+bool keeps_still(const Layer& layer) { return layer.trained_from == Layer::never || (!layer.training_only && learns_nothing(layer)); }
 
 /// By number: layers that keep still, and all above them.
 std::vector<bool> still_layers(const Network& net) {
