@@ -74,7 +74,7 @@ Json trial_document(const Pipeline& pipeline, const Settings& settings, const Re
           {"number", number},
           {"settings", settings},
           {"data", {{"key", data.key}, {"splits", "split"}}},
-          {"train", {{"epochs", epochs}}},
+          {"train", {{"epochs", epochs}, {"score", pipeline.resolved.at("train").value("score", "best")}}},
           {"seeds", {{"init", std::to_string(number)}}},
           {"network", {{"outputs", {{{"head", "label"}, {"decode", {{"classes", {"a", "b"}}}}}}}}}};
 }

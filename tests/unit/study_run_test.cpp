@@ -81,6 +81,18 @@ TEST_CASE("the time budget stops a trial, and its best epoch counts") {
   CHECK(open_sqlite(folder.path() / "s/study.db")->info("spent_seconds")->get<double>() >= 1.0);
 }
 
+TEST_CASE("a trainer that gives no score has that of the epoch whose weights it keeps") {
+  const auto [score, epoch] = GENERATE(table<std::string, int64_t>({{"best", 1}, {"last", 3}}));
+  const TemporaryFolder folder;
+  Watcher watcher;
+  Pipeline pipeline = pipeline_with(1, {"no_score"});
+  pipeline.search.objectives = {{.metric = "val_accuracy", .maximize = false}};  // which rises with the epochs
+  pipeline.resolved["train"]["score"] = score;
+  const StudyResult result = run(pipeline, folder.path() / "s", watcher);
+  REQUIRE(result.complete == 1);
+  CHECK(result.best->scores.at("best_epoch") == static_cast<double>(epoch));
+}
+
 TEST_CASE("a study without anything to search has one trial") {
   const TemporaryFolder folder;
   Watcher watcher;

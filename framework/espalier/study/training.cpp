@@ -77,7 +77,8 @@ class Attempt {
     ChildOptions child{.program = options_.trainer, .log = options_.folder / attempt_ / "log.txt", .interrupts = context_.interrupts,
                        .on_tick = [this] { keep_lease(); }};
     if (search.limit_seconds > 0 && order_.in_budget) child.limit_seconds = std::max(kLeast, search.limit_seconds - before_.seconds);
-    child.limit_bytes = search.limit_bytes;
+    // What a trainer on a GPU holds of the processor's memory is the driver's, not the network's.
+    if (document_.at("train").value("device", std::string()) != "cuda") child.limit_bytes = search.limit_bytes;
     if (search.budget_seconds > 0 && order_.in_budget) child.stop_seconds = std::max(kLeast, search.trial_seconds() - context_.spent());
     return child;
   }
@@ -148,11 +149,12 @@ class Attempt {
       return false;
     }
     // The time budget ended it: what it has reached counts.
-    const Metrics scores = best_epoch();
+    const Metrics scores = scored_epoch();
     if (scores.empty()) {
       store_.release(lease_, end.seconds);
     } else {
-      context_.observer.on_note(fmt::format("trial {} was stopped by the time budget: its best epoch counts", lease_.trial));
+      context_.observer.on_note(
+          fmt::format("trial {} was stopped by the time budget: its {} epoch counts", lease_.trial, last_counts() ? "last" : "best"));
       finish(scores, collect(end));
     }
     return true;
@@ -177,7 +179,7 @@ class Attempt {
   void finish(Metrics scores, const ChildEnd& end) {
     const std::string& metric = pipeline_.search.objective().metric;
     if (!scores.contains(metric))
-      for (const auto& [name, value] : best_epoch()) scores.try_emplace(name, value);
+      for (const auto& [name, value] : scored_epoch()) scores.try_emplace(name, value);
     measure(scores);
     const auto objective = scores.find(metric);
     const bool is_scored = has_validation(pipeline_) && lease_.part != kRefit;
@@ -214,17 +216,21 @@ class Attempt {
     return store_.trial(lease_.trial, lease_.part).value().checkpoint;
   }
 
-  /// Metrics of the epoch that is best by the objective; empty if no epoch has it.
-  Metrics best_epoch() const {
+  /// Whether the trainer keeps the weights of the last epoch, not of the best.
+  bool last_counts() const { return document_.at("train").value("score", std::string("best")) == "last"; }
+
+  /// Metrics of the epoch whose weights count: the best by the objective, or the last; empty if no epoch has the objective.
+  Metrics scored_epoch() const {
     const Objective& objective = pipeline_.search.objective();
-    Metrics best;
+    Metrics scored;
     for (const EpochRecord& epoch : store_.epochs(lease_.trial, lease_.part)) {
       const auto value = epoch.metrics.find(objective.metric);
       if (value == epoch.metrics.end()) continue;
-      const bool better = best.empty() || (objective.maximize ? value->second > best[objective.metric] : value->second < best[objective.metric]);
-      if (better) best = epoch.metrics, best["best_epoch"] = static_cast<double>(epoch.epoch);
+      const double before = scored.empty() ? 0.0 : scored[objective.metric];
+      const bool better = objective.maximize ? value->second > before : value->second < before;
+      if (scored.empty() || last_counts() || better) scored = epoch.metrics, scored["best_epoch"] = static_cast<double>(epoch.epoch);
     }
-    return best;
+    return scored;
   }
 
   const TrainingContext& context_;

@@ -25,7 +25,7 @@ struct TrainingContext {
 struct TrainingOrder {
   Json until = nullptr;       ///< epochs after which it ends; null: as the document says
   bool in_budget = true;      ///< the time budget stops it
-  bool keeps_partial = true;  ///< stopped by the budget, its best epoch counts; false: it is given back
+  bool keeps_partial = true;  ///< stopped by the budget, the epoch that its score asks for counts; false: it is given back
   bool pauses = false;        ///< where `until` comes before its end, it waits for more
   const Lease* whole = nullptr;  ///< of a part: the lease of its trial, which is kept with its own
 };
