@@ -1,6 +1,7 @@
 #include "espalier/cli/declarations.h"
 #include "espalier/cli/places.h"
 #include "espalier/cli/terminal.h"
+#include "espalier/network/metrics.h"
 
 #include <fmt/format.h>
 
@@ -104,6 +105,18 @@ void print_listed(const std::vector<Listed>& lines) {
   fmt::print("{}", render(table, width));
 }
 
+Json to_json(const Metric& metric) {
+  return {{"kind", "metric"}, {"name", metric.name}, {"doc", metric.doc}, {"maximize", metric.maximize}, {"answers", metric.kinds}};
+}
+
+/// Of which answers it is, after what it is.
+std::string text_of(const Metric& metric) {
+  static const std::map<std::string, std::string> kAnswers = {{"class", "classes"}, {"classes", "several labels"}, {"number", "numbers"}};
+  std::vector<std::string> kinds;
+  for (const std::string& kind : metric.kinds) kinds.push_back(kAnswers.at(kind));
+  return fmt::format("{} (of {}; {} is better)", metric.doc, join(kinds), metric.maximize ? "more" : "less");
+}
+
 int list_all(const Call& call, const Catalogue& catalogue) {
   const Registry& registry = catalogue.registry();
   Json plugins = Json::array();
@@ -116,6 +129,10 @@ int list_all(const Call& call, const Catalogue& catalogue) {
   for (const BuiltIn& entry : built_in(catalogue)) {
     own.push_back(to_json(entry));
     lines.push_back({entry.kind, entry.name, settings_of(entry)});
+  }
+  for (const Metric& metric : metrics()) {
+    own.push_back(to_json(metric));
+    lines.push_back({"metric", metric.name, text_of(metric)});
   }
   if (call.json()) print_json({{"plugins", plugins}, {"built_in", own}});
   else print_listed(lines);
@@ -153,6 +170,15 @@ int inspect(const Call& call) {
       print_settings(*entry.declaration);
     });
     own.push_back(to_json(entry));
+  }
+  for (const Metric& metric : metrics()) {
+    names.insert(metric.name);
+    if (!is_meant("metric", metric.name) && asked != "metric" && find_metric(asked) != &metric) continue;
+    print([&] {
+      const std::string text = fmt::format("metric {}: {}", metric.name, text_of(metric));
+      for (const std::string& line : wrapped(text, terminal_width(stdout))) fmt::print("{}\n", line);
+    });
+    own.push_back(to_json(metric));
   }
   if (plugins.empty() && own.empty()) {
     const std::vector<std::string> known(names.begin(), names.end());
