@@ -30,9 +30,11 @@ TEST_CASE("a network of every operation has nothing wrong") {
   x = net.random_colour(x, {.brightness = 0.2, .contrast = 0.3, .saturation = 0.2, .hue = 0.1});
   x = net.random_operations(net.random_erase(x, {.probability = 0.5}), 2, 9.0);
   x = net.random_translate(x, 0.1, 0.2);
+  x = net.growing(net.alternating_flip(x), 0.7, 0.5);
   Value y = net.silu(net.batch_norm(net.conv(x, {.filters = 6, .kernel = 4, .stride = 3, .bias = true})));
   y = net.add(y, net.drop_path(net.gelu(net.depthwise_conv(y, 2)), 0.5));
   y = net.max_pool(net.avg_pool(y, {.kernel = 2, .stride = 1, .padding = Padding::same}), {.kernel = 1, .stride = 1});
+  y = net.channel_scale(net.layer_norm(net.relu6(net.hard_swish(net.activation(y, "hard_sigmoid")))), 0.5);
   const Value gate = net.sigmoid(net.dense(net.global_avg_pool(y), 6));
   y = net.resize(net.multiply(y, gate), 7, 5);
   const Value all = net.concat({net.global_max_pool(y), net.activation(net.flatten(net.relu(y)), "tanh")});

@@ -219,3 +219,24 @@ TEST_CASE("the losses of samples are what the loss is the mean of") {
   for (int64_t i = 0; i < 5; ++i)
     CHECK(each[i].item<double>() == Approx(head.of(values.narrow(0, i, 1), targets.narrow(0, i, 1))).margin(1e-6));
 }
+
+TEST_CASE("how hard a sample is does not depend on weights of classes and on focus") {
+  const bool tags = GENERATE(false, true);
+  const Tensor targets = tags ? at::tensor({0.0, 1.0, 0.0, kNone, 0.0, 0.0}, at::kFloat).view({3, 2}) : at::tensor({0, 0, 2}, at::kLong);
+  const int64_t width = tags ? 2 : 4;
+  const Head plain({{"name", tags ? "binary_cross_entropy" : "cross_entropy"}}, tags ? kTags : kFour, width, targets);
+  const Head weighed({{"name", "focal"}, {"gamma", 2.0}, {"class_weights", "balanced"}}, tags ? kTags : kFour, width, targets);
+  const Tensor values = random({3, width});
+  CHECK(weighed.loss.each(values, targets).equal(plain.loss.each(values, targets)));
+}
+
+TEST_CASE("the loss of many samples is that of its parts, weighed by what they hold") {
+  const std::string name = GENERATE("cross_entropy", "focal");
+  const Tensor targets = at::tensor({0, 0, 0, 0, 3, -1, 2}, at::kLong);
+  const Head head({{"name", name}, {"gamma", 1.0}, {"class_weights", "balanced"}}, kFour, 4, targets);
+  const Tensor values = random({7, 4});
+  const LossSum first = head.loss.sum(values.narrow(0, 0, 4), targets.narrow(0, 0, 4));
+  const LossSum rest = head.loss.sum(values.narrow(0, 4, 3), targets.narrow(0, 4, 3));
+  CHECK(((first.sum + rest.sum) / (first.count + rest.count)).item<double>() == Approx(head.of(values, targets)));
+  CHECK(head.loss.sum(values.narrow(0, 5, 1), targets.narrow(0, 5, 1)).count.item<double>() == 0.0);
+}

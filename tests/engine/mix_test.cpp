@@ -105,6 +105,12 @@ TEST_CASE("targets of partners are theirs, whatever their kind") {
   CHECK(at::equal(targets.at("place"), at::tensor({5.0F, 6.0F, 1.0F, 2.0F, 3.0F, 4.0F}).view({3, 2})));
 }
 
+TEST_CASE("a mixture counts for the sample of which it shows most") {
+  const std::vector<int64_t> rows = {40, 50, 60};
+  CHECK(rows_shown(rows, {.partners = {2, 0, 1}, .share = 0.7, .cut = {}}) == rows);
+  CHECK(rows_shown(rows, {.partners = {2, 0, 1}, .share = 0.3, .cut = {}}) == std::vector<int64_t>{60, 40, 50});
+}
+
 TEST_CASE("a loss of mixtures weighs both targets as the pictures were weighed") {
   // A model that gives back what it sees, and the squared error: least where the answer is the mixture itself.
   const Tensor x = at::tensor({2.0F, 10.0F}).view({2, 1});

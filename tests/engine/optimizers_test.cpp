@@ -33,7 +33,7 @@ double difference(const Json& settings, const std::function<std::unique_ptr<torc
   const auto gradient = [&](const at::Tensor& at) { return at.mul(slopes) + at.sin(); };
   for (int step = 0; step < 20; ++step) {
     g.copy_(gradient(ours));
-    optimizer.step(1.0);
+    optimizer.step(step, 1.0);
     const at::Tensor reference = gradient(at::cat({theirs[0].detach(), theirs[1].detach()}));
     theirs[0].mutable_grad() = reference.narrow(0, 0, kHalf).clone();
     theirs[1].mutable_grad() = reference.narrow(0, kHalf, kHalf).clone();
@@ -80,7 +80,7 @@ TEST_CASE("RAdam moves as PyTorch's, by momentum alone until the variance is kno
   const at::Tensor slopes = at::tensor({0.1F, 1.0F, 2.0F, 3.0F});
   for (int step = 1; step <= 20; ++step) {
     g.copy_(w * slopes + w.sin());
-    optimizer.step(1.0);
+    optimizer.step(step - 1, 1.0);
     CAPTURE(step);
     if (const auto row = expected.find(step); row != expected.end()) CHECK(at::allclose(w, at::tensor(row->second), 0.0, 1e-5));
   }
@@ -96,7 +96,7 @@ TEST_CASE("Lion moves by the paper's recurrence") {
   const at::Tensor decay = at::cat({at::full({16}, 0.3), at::zeros({16})});
   for (int step = 0; step < 20; ++step) {
     g.copy_(at::cos(ours * 3.0) * 5.0);
-    optimizer.step(0.5);
+    optimizer.step(step, 0.5);
     const at::Tensor direction = at::sign(0.8 * momentum + 0.2 * g);
     theirs = theirs - 0.005 * (direction + decay * theirs);
     momentum = 0.95 * momentum + 0.05 * g;
@@ -112,7 +112,7 @@ TEST_CASE("weights of a group follow an optimizer of their own") {
                                          {.begin = 8, .end = 12, .optimizer = {{"name", "radam"}, {"learning_rate", 0.01}}}};
   const at::Tensor w = at::ones({12});
   Optimizer optimizer({{"name", "sgd"}, {"learning_rate", 0.5}, {"momentum", 0.0}}, w, at::full({12}, 0.25), segments);
-  optimizer.step(1.0);
+  optimizer.step(0, 1.0);
   CHECK(w[0].item<double>() == Approx(1.0 - 0.5 * 0.25));
   CHECK(w[4].item<double>() == Approx(1.0 - 0.2));
   CHECK(w[8].item<double>() == Approx(1.0 - 0.01 * 0.25));  // a first step by momentum alone

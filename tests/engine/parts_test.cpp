@@ -78,6 +78,15 @@ TEST_CASE("weights begin with the moments of their initialisation and differ by 
   }
 }
 
+TEST_CASE("thresholds begin as the logits of a uniform distribution") {
+  Network net;
+  const int layer = net.thresholds(net.input("x", {2}, "float32"), 4).layer;
+  const Tensor levels = Weights(net, 5).get(layer, "bias");
+  REQUIRE(levels.sizes() == at::IntArrayRef{2, 4});
+  CHECK(at::allclose(at::sigmoid(levels[0]), at::tensor({0.875F, 0.625F, 0.375F, 0.125F})));
+  CHECK(levels[1].equal(levels[0]));
+}
+
 TEST_CASE("weights that begin as constants do so") {
   Network net;
   const Value x = net.conv(net.input("x", {4, 8, 8}, "uint8"), {.filters = 8, .bias = true});
@@ -106,11 +115,14 @@ TEST_CASE("balanced classes weigh the same in sum, however rare") {
   const double right = std::log(1.0 + std::exp(-1.0)), wrong = std::log(1.0 + std::exp(1.0));
   CHECK(loss_of(Head(loss, classes(2), 2), targets, values, targets) == Approx(0.5 * right + 0.5 * wrong));
   CHECK(loss_of(Head({{"name", "cross_entropy"}}, classes(2), 2), targets, values, targets) == Approx(0.75 * right + 0.25 * wrong));
-  // One logit: the one positive weighs as much as the three negatives.
+  // One logit: the one positive weighs as much as the three negatives, and a sample 1 in the mean.
   const Json binary = {{"kind", "class"}, {"activation", "sigmoid"}, {"names", {"no", "yes"}}};
   const Tensor logits = at::full({4, 1}, -1.0);
   CHECK(loss_of(Head({{"name", "binary_cross_entropy"}, {"class_weights", "balanced"}}, binary, 1), targets, logits, targets) ==
-        Approx((3.0 * right + 3.0 * wrong) / 4.0));
+        Approx(0.5 * right + 0.5 * wrong));
+  // A class that training does not know counts like any sample.
+  const Tensor other = at::tensor({2}, at::kLong);
+  CHECK(loss_of(Head(loss, classes(3), 3), targets, at::zeros({1, 3}), other) == Approx(std::log(3.0)));
 }
 
 TEST_CASE("smoothed labels share a part with the other classes") {
@@ -166,4 +178,9 @@ TEST_CASE("a precision that the machine does not have is refused when asked for"
   CHECK(arithmetic_of("auto", false, false) == at::kHalf);
   CHECK(arithmetic_of("fp16", false, true) == at::kHalf);
   CHECK_THROWS_AS(arithmetic_of("fp16", true, true), Error);
+  // What was trained elsewhere is looked at with the digits that are there.
+  CHECK(nearest_arithmetic("bf16", true, false) == at::kFloat);
+  CHECK(nearest_arithmetic("fp16", true, true) == at::kFloat);
+  CHECK(nearest_arithmetic("fp16", false, false) == at::kHalf);
+  CHECK(nearest_arithmetic("bf16", true, true) == at::kBFloat16);
 }

@@ -111,7 +111,7 @@ TEST_CASE("tensors of a file are found by the names of parts, operations and wei
 
   content.tensors["dense2.bias"].values = {0.0F, 0.0F};
   write_tensors(folder / "a.safetensors", content);
-  CHECK_THROWS_WITH(load_pretrained(trial, weights), Catch::Contains("E2093"));
+  CHECK_THROWS_WITH(load_pretrained(trial, weights), Catch::Contains("E2094"));
   content.tensors["dense2.bias"] = {.shape = {3}, .values = std::vector<float>(3, 0.0F)};
   write_tensors(folder / "a.safetensors", content);
   CHECK_THROWS_WITH(load_pretrained(trial_of(net, {"trunk"}, folder / "a.safetensors"), weights), Catch::Contains("dense2.bias"));

@@ -128,7 +128,21 @@ TEST_CASE("averages of weights are gone on with") {
   const TemporaryFolder folder;
   Json job = job_for(make_data(folder.path() / "data"), class_network(), "val_accuracy", true);
   job["trial"]["train"]["average"] = average;
-  check_in_parts(folder, job, 2);
+  const Outcome whole = check_in_parts(folder, job, 2);
+  const Json part = writing_to(job, folder.path() / "stopped");
+  const Outcome first = run_trainer(part, folder.path() / "stopped", SIGTERM, 1, "hello");  // within the first epoch
+  REQUIRE(last_checkpoint(first).find("-step-") != std::string::npos);
+  REQUIRE(run_trainer(going_on_from(part, first), folder.path() / "stopped").exit_code == 0);
+  CHECK(bytes_of(folder.path() / "stopped" / last_checkpoint(whole)) == bytes_of(folder.path() / "whole" / last_checkpoint(whole)));
+}
+
+TEST_CASE("what thaws on the way does so in a training in two parts, too") {
+  Network net = Network::from_json(class_network());
+  net.freeze(3, 5, 2);  // convolution and batch norm
+  const TemporaryFolder folder;
+  Json job = job_for(make_data(folder.path() / "data"), net.to_json(), "val_accuracy", true);
+  job["trial"]["train"]["optimizer"] = kAdamW;
+  check_in_parts(folder, job, GENERATE(1, 2, 3));
 }
 
 TEST_CASE("a plateau is gone on with where it was") {

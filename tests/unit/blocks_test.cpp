@@ -93,6 +93,16 @@ TEST_CASE("xception has the published parameters") {
   CHECK(parameters_with_classifier("xception", {}, {3, 299, 299}) == 22855952);
 }
 
+TEST_CASE("whitened groups have the published parameters and multiply-adds of airbench94") {
+  const auto whitened = [](const Json& settings) { return network_of("whitened", settings, {3, 32, 32}); };
+  const Network net = whitened({{"widths", {64, 256, 256}}});
+  CHECK(last_shape(net) == Shape{256, 3, 3});
+  CHECK(cost(net).parameters == 1971640 - 2560 - 288);  // without the classifier; the whitening filters are never trained
+  CHECK(static_cast<double>(cost(net).macs) == Approx(118.15e6).epsilon(0.001));
+  CHECK(cost(whitened({{"widths", {64, 256, 256}}, {"depth", 3}})).macs > cost(net).macs);
+  CHECK(last_shape(whitened({{"widths", {32, 64}}, {"scale", 2.0}})) == Shape{128, 7, 7});
+}
+
 TEST_CASE("mobilenets have the published parameters") {
   const auto parameters = [](const char* version, double width) {
     return parameters_with_classifier("mobilenet", {{"version", version}, {"width", width}}, {3, 224, 224});
@@ -318,7 +328,7 @@ TEST_CASE("regression reads numbers from bins or from levels") {
 
 TEST_CASE("every setting is documented and its default is legal") {
   for (const std::string name :
-       {"dense", "vanilla", "resnet", "xception", "efficientnet", "mobilenet", "convnext", "conv", "pool", "flatten", "merge", "identity",
+       {"dense", "vanilla", "resnet", "xception", "efficientnet", "mobilenet", "convnext", "whitened", "conv", "pool", "flatten", "merge", "identity",
         "resize", "normalization", "augmentation", "image_block", "classification", "regression"}) {
     const Plugin plugin = open_plugin(name);
     REQUIRE(plugin.blocks.size() + plugin.heads.size() == 1);

@@ -6,9 +6,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <fstream>
 #include <map>
+#include <vector>
 
 namespace espalier::cli {
 
@@ -16,12 +18,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// (C, H, W) of the network's only picture input.
+/// (C, H, W) of the network's only input, a picture.
 Shape picture_shape(const Json& network) {
   const Network net = Network::from_json(network);  // outlives the loop
+  std::vector<Shape> inputs;
   for (const Layer& layer : net.layers())
-    if (layer.op == "input" && layer.shape.size() == 3) return layer.shape;
-  fail("E0010", "this model takes no picture, so files cannot be predicted", "espalier predict STUDY --split test");
+    if (layer.op == "input") inputs.push_back(layer.shape);
+  constexpr const char* kHint = "espalier predict STUDY --split test";
+  if (std::ranges::none_of(inputs, [](const Shape& shape) { return shape.size() == 3; }))
+    fail("E0010", "this model takes no picture, so files cannot be predicted", kHint);
+  if (inputs.size() > 1) fail("E0010", "this model takes more than a picture, so files alone cannot be predicted", kHint);
+  return inputs.front();
 }
 
 /// A folder in the reader's layout, one class, files linked in under their numbers.

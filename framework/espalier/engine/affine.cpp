@@ -1,5 +1,7 @@
 #include "espalier/engine/affine.h"
 
+#include "espalier/engine/device.h"
+
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -55,7 +57,7 @@ at::Tensor resampled_with_gradient(const at::Tensor& x, const std::vector<Placem
     const double row[] = {p.xx, p.xy * aspect, 0.0, p.yx / aspect, p.yy, 0.0};
     for (const double value : row) *values++ = static_cast<float>(value);
   }
-  const at::Tensor grid = at::affine_grid_generator(theta, x.sizes(), true).to(x.options());
+  const at::Tensor grid = sent_to(x.device(), at::affine_grid_generator(theta, x.sizes(), true)).to(x.options());
   constexpr int64_t bilinear = 0;
   constexpr int64_t reflection = 2;
   return at::grid_sampler_2d(x, grid, bilinear, reflection, true).contiguous(at::MemoryFormat::ChannelsLast);

@@ -2,6 +2,7 @@
 
 #include "espalier/engine/affine.h"
 #include "espalier/engine/colour.h"
+#include "espalier/engine/device.h"
 #include "espalier/engine/erase.h"
 #include "espalier/engine/random_operations.h"
 #include "espalier/error.h"
@@ -107,8 +108,8 @@ at::Tensor remap(const at::Tensor& x, const at::Tensor& ys, const at::Tensor& xs
   }
   const int64_t batch = x.size(0);
   const at::Tensor samples = at::arange(batch, x.options().dtype(at::kLong)).view({batch, 1, 1});
-  const at::Tensor rows = ys.to(x.device()).view({batch, -1, 1});
-  const at::Tensor columns = xs.to(x.device()).view({batch, 1, -1});
+  const at::Tensor rows = sent_to(x.device(), ys).view({batch, -1, 1});
+  const at::Tensor columns = sent_to(x.device(), xs).view({batch, 1, -1});
   return x.permute({0, 2, 3, 1}).index({samples, rows, columns}).permute({0, 3, 1, 2});
 }
 
@@ -131,7 +132,7 @@ at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, 
   if (op == "random_colour") return random_colour(set, x, scale(), random);
   if (op == "random_erase") return random_erase(set, x, scale(), random);
   if (op == "random_operations") return random_operations(set, x, scale(), random);
-  fail("E0413", "no augmentation is called '" + op + "'");
+  fail("E0430", "no augmentation is called '" + op + "'");
 }
 
 }  // namespace espalier::engine

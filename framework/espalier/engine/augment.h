@@ -14,7 +14,7 @@
 namespace espalier::engine {
 
 /// Applies an operation "random_..." with its settings to pictures (B, C, H, W); every sample draws its own numbers. `scale`
-/// is asked by those that need pixels. Throws E0413 for another name.
+/// is asked by those that need pixels. Throws E0430 for another name.
 at::Tensor augment(const std::string& op, const Json& set, const at::Tensor& x, const std::function<PixelScale()>& scale, Randomness& randomness);
 
 /// Mirrors half of the samples in the first epoch, the other half in the second, and so on (arXiv:2404.00498, section 3.6):

@@ -1,5 +1,6 @@
 #include "espalier/engine/batches.h"
 
+#include "espalier/engine/device.h"
 #include "espalier/error.h"
 #include "espalier/random.h"
 
@@ -131,7 +132,7 @@ Inputs Batches::inputs(std::span<const int64_t> rows) const {
     const ColumnView& column = prepared_.column(column_name);
     all[name] = column.kind == ColumnKind::image ? pictures_of(column_name, rows) : gather_numbers(column, rows, at::kFloat);
   }
-  for (auto& [name, values] : all) values = values.to(device_);
+  for (auto& [name, values] : all) values = sent_to(device_, values);
   return all;
 }
 
@@ -139,7 +140,7 @@ at::Tensor Batches::pictures_of(const std::string& column_name, std::span<const 
   const ColumnView& column = prepared_.column(column_name);
   const auto found = sent_.find(column_name);
   if (found == sent_.end()) return pictures(column.as<uint8_t>(), column.shape, rows);
-  const at::Tensor chosen = at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong).to(device_);
+  const at::Tensor chosen = sent_to(device_, at::tensor(at::IntArrayRef(rows.data(), rows.size()), at::kLong));
   // (B, H, W, C) seen as (B, C, H, W) is channels last already.
   return found->second.index_select(0, chosen).permute({0, 3, 1, 2}).to(at::kFloat);
 }
@@ -150,16 +151,15 @@ const ColumnView& Batches::target_column(const std::string& head) const {
 
 at::Tensor Batches::target(const std::string& head, std::span<const int64_t> rows) const {
   const ColumnView& column = target_column(head);
-  if (column.kind == ColumnKind::class_label) return gather_numbers(column, rows, at::kLong).flatten().to(device_);
-  return gather_numbers(column, rows, at::kFloat).to(device_);
+  if (column.kind == ColumnKind::class_label) return sent_to(device_, gather_numbers(column, rows, at::kLong).flatten());
+  return sent_to(device_, gather_numbers(column, rows, at::kFloat));
 }
 
-Batch Batches::gather(std::span<const int64_t> rows, bool with_targets) const {
-  Batch batch{.inputs = inputs(rows), .targets = {}, .importance = {}, .rows = static_cast<int64_t>(rows.size())};
-  if (!with_targets) return batch;
+Batch Batches::gather(std::span<const int64_t> rows) const {
+  Batch batch{.inputs = inputs(rows), .targets = {}, .importance = {}};
   for (const auto& [head, column] : target_columns_) batch.targets[head] = target(head, rows);
   if (!weight_column_.empty())
-    batch.importance = (gather_numbers(prepared_.column(weight_column_), rows, at::kFloat).flatten() * weight_scale_).to(device_);
+    batch.importance = sent_to(device_, gather_numbers(prepared_.column(weight_column_), rows, at::kFloat).flatten() * weight_scale_);
   return batch;
 }
 

@@ -23,7 +23,6 @@ struct Batch {
   Inputs inputs;
   Targets targets;
   at::Tensor importance;  ///< (B) sample weights, 1 in the mean over the training split; undefined: all count the same
-  int64_t rows = 0;
 };
 
 /// Gathers rows of mapped columns into tensors: pictures become float (B, C, H, W) in channels-last memory. A device other than
@@ -39,7 +38,7 @@ class Batches {
   /// Rows of "train", "validation" or "test"; throws E0416 for another name.
   const std::vector<int64_t>& split(const std::string& name) const;
   const Prepared& prepared() const { return prepared_; }
-  Batch gather(std::span<const int64_t> rows, bool with_targets = true) const;
+  Batch gather(std::span<const int64_t> rows) const;
   Inputs inputs(std::span<const int64_t> rows) const;
   at::Tensor target(const std::string& head, std::span<const int64_t> rows) const;
   const ColumnView& target_column(const std::string& head) const;

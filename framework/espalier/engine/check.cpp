@@ -86,7 +86,7 @@ bool step(Subject& subject, const Inputs& inputs, Optimizer& optimizer, uint64_t
   subject.weights.clear_gradients();
   if (!loss.requires_grad()) return false;
   loss.backward();
-  optimizer.step(1.0);
+  optimizer.step(static_cast<int64_t>(number), 1.0);
   return true;
 }
 
@@ -201,7 +201,7 @@ std::string why_not_learned(const Json& document) {
       if (number == 0) first = last;
       subject.weights.clear_gradients();
       value.backward();
-      optimizer.step(1.0);
+      optimizer.step(number, 1.0);
     }
     if (last >= first) return "the loss of '" + output.head + "' does not fall: " + std::to_string(first) + ", then " + std::to_string(last);
   }

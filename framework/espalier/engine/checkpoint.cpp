@@ -1,5 +1,6 @@
 #include "espalier/engine/checkpoint.h"
 
+#include "espalier/data/files.h"
 #include "espalier/data/hash.h"
 #include "espalier/data/safetensors.h"
 #include "espalier/error.h"
@@ -18,31 +19,27 @@ namespace espalier::engine {
 
 namespace {
 
-/// An open file that closes itself.
+/// A file that is written anew.
 class File {
  public:
-  File(const std::filesystem::path& path, int flags) : path_(path), descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
-    require(descriptor_ >= 0, "E0418", "cannot open " + path.string() + ": " + std::strerror(errno));
+  explicit File(const std::filesystem::path& path) : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    require(descriptor_.number() >= 0, "E0418", "cannot open " + path.string() + ": " + std::strerror(errno));
   }
-  ~File() { ::close(descriptor_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
   void write(const void* bytes, size_t count) const {
     const char* from = static_cast<const char*>(bytes);
     while (count > 0) {
-      const ssize_t n = ::write(descriptor_, from, count);
+      const ssize_t n = ::write(descriptor_.number(), from, count);
       if (n < 0 && errno == EINTR) continue;
       require(n > 0, "E0418", "cannot write " + path_.string() + ": " + std::strerror(errno));
       from += n;
       count -= static_cast<size_t>(n);
     }
   }
-  void flush() const { require(::fsync(descriptor_) == 0, "E0418", "cannot flush " + path_.string() + ": " + std::strerror(errno)); }
+  void flush() const { require(::fsync(descriptor_.number()) == 0, "E0418", "cannot flush " + path_.string() + ": " + std::strerror(errno)); }
 
  private:
   std::filesystem::path path_;
-  int descriptor_;
+  Descriptor descriptor_;
 };
 
 /// What stands for the header's own hash while that is taken.
@@ -86,6 +83,20 @@ struct FlatCopies {
   at::Tensor buffers;
 };
 
+/// The numbers in a checkpoint's name, by which epoch-9999, epoch-9999-step-000012 and epoch-10000 follow one another.
+std::vector<int64_t> numbers_of(const std::filesystem::path& file) {
+  const std::string name = file.stem().string();
+  std::vector<int64_t> numbers;
+  bool within = false;
+  for (const char c : name) {
+    const bool is_digit = c >= '0' && c <= '9';
+    if (is_digit && !within) numbers.push_back(0);
+    if (is_digit) numbers.back() = 10 * numbers.back() + (c - '0');
+    within = is_digit;
+  }
+  return numbers;
+}
+
 [[noreturn]] void damaged(const std::filesystem::path& file, const std::string& why) {
   fail("E0419", file.string() + " is damaged: " + why);
 }
@@ -97,22 +108,16 @@ std::string write_tensors(const std::filesystem::path& file, const TensorFile& c
   for (const auto& [name, tensor] : content.tensors) sum.add(tensor.values.data(), tensor.values.size() * sizeof(float));
   const std::string hash = sum.hex();
   const std::string header = header_of(content, hash);
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  std::filesystem::create_directories(folder);
-  std::string hidden = ".";
-  hidden += file.filename().string() + "." + std::to_string(::getpid());
-  const std::filesystem::path temporary = folder / hidden;
-  {
-    const File out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
+  write_whole(file, [&](const std::filesystem::path& temporary) {
+    const File out(temporary);
     std::array<unsigned char, 8> length{};
     for (size_t i = 0; i < 8; ++i) length[i] = static_cast<unsigned char>(header.size() >> (8 * i));
     out.write(length.data(), length.size());
     out.write(header.data(), header.size());
     for (const auto& [name, tensor] : content.tensors) out.write(tensor.values.data(), tensor.values.size() * sizeof(float));
     out.flush();
-  }
-  std::filesystem::rename(temporary, file);
-  File(folder, O_RDONLY | O_DIRECTORY).flush();
+  });
   return hash;
 }
 
@@ -145,12 +150,11 @@ TensorFile read_checkpoint(const std::filesystem::path& file, const std::functio
   } catch (const Error& error) {
     why = error.problems().front().message;
   }
-  // Sorted without the ending: epoch-0003 comes before epoch-0003-step-000012.
   std::vector<std::filesystem::path> earlier;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(file.parent_path(), ignored))
-    if (entry.path().extension() == ".ckpt" && entry.path().stem() < file.stem()) earlier.push_back(entry.path());
-  std::ranges::sort(earlier, std::greater(), [](const std::filesystem::path& path) { return path.stem(); });
+    if (entry.path().extension() == ".ckpt" && numbers_of(entry.path()) < numbers_of(file)) earlier.push_back(entry.path());
+  std::ranges::sort(earlier, std::greater(), numbers_of);
   for (const std::filesystem::path& path : earlier) {
     try {
       TensorFile content = read_tensors(path);

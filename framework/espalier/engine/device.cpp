@@ -36,8 +36,17 @@ at::ScalarType arithmetic_of(const std::string& precision, bool on_processor, bo
   return on_processor ? at::kFloat : at::kHalf;
 }
 
+at::ScalarType nearest_arithmetic(const std::string& precision, bool on_processor, bool has_bf16) {
+  const bool is_there = precision == "bf16" ? has_bf16 : precision == "fp16" ? !on_processor : true;
+  return arithmetic_of(is_there ? precision : "float32", on_processor, has_bf16);
+}
+
 std::string name_of(at::ScalarType arithmetic) {
   return arithmetic == at::kBFloat16 ? "bf16" : arithmetic == at::kHalf ? "fp16" : "float32";
+}
+
+at::Tensor sent_to(at::Device device, const at::Tensor& x) {
+  return device.is_cuda() && x.is_cpu() ? x.pin_memory().to(device, x.scalar_type(), true) : x.to(device);
 }
 
 void wait_for(at::Device device) {

@@ -19,8 +19,13 @@ bool multiplies_bf16(at::Device device);
 /// The type in which convolutions and matrices are multiplied, as `train.precision` asks: float32, bf16, fp16 (a GPU alone), or
 /// auto, the fastest that is there. Throws E0421 if what is asked for is not.
 at::ScalarType arithmetic_of(const std::string& precision, bool on_processor, bool has_bf16);
-/// The inverse: float32, bf16 or fp16.
+/// The same, but float32 where what is asked for is not there.
+at::ScalarType nearest_arithmetic(const std::string& precision, bool on_processor, bool has_bf16);
+/// The name of one: float32, bf16 or fp16.
 std::string name_of(at::ScalarType arithmetic);
+
+/// A tensor of the processor on the device. A GPU takes it from pinned memory while the processor goes on.
+at::Tensor sent_to(at::Device device, const at::Tensor& x);
 
 /// Waits until the device has done all that it was given.
 void wait_for(at::Device device);

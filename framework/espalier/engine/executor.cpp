@@ -2,6 +2,7 @@
 
 #include "espalier/engine/augment.h"
 #include "espalier/engine/depthwise.h"
+#include "espalier/engine/device.h"
 #include "espalier/engine/growing.h"
 #include "espalier/engine/mix.h"
 #include "espalier/engine/pixels.h"
@@ -59,7 +60,7 @@ at::Tensor padded(const at::Tensor& x, const Window& w, double value) {
 
 at::Tensor conv(const Json& set, at::Tensor x, const at::Tensor& weight, const at::Tensor& bias) {
   Window w = window(set, x, 3, 1);
-  if (w.kernel == 1 && w.stride > 1) {
+  if (w.kernel == 1 && w.stride > 1 && x.is_cpu()) {
     // oneDNN 3.12's strided 1x1 backward pass writes past its buffer for three channels; what it skips is left out before.
     x = x.slice(2, 0, std::nullopt, w.stride).slice(3, 0, std::nullopt, w.stride).contiguous(at::MemoryFormat::ChannelsLast);
     w.stride = 1;
@@ -127,7 +128,7 @@ at::Tensor drop(const Layer& layer, const at::Tensor& x, const at::Generator& ge
   std::vector<int64_t> samples(static_cast<size_t>(x.dim()), 1);
   samples[0] = x.size(0);
   at::Tensor mask = layer.op == "dropout" ? at::empty_like(x, here) : at::empty(samples, here);
-  return x * mask.bernoulli_(1.0 - rate, generator).div_(1.0 - rate).to(x.device());
+  return x * sent_to(x.device(), mask.bernoulli_(1.0 - rate, generator).div_(1.0 - rate));
 }
 
 }  // namespace

@@ -5,15 +5,16 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace espalier::engine {
 
 namespace {
-
-constexpr size_t kPredictionBatch = 500;
 
 std::string split_of(const Json& job) {
   if (job.contains("split")) return job["split"].get<std::string>();
@@ -50,6 +51,15 @@ std::vector<uint8_t> read_bytes(const std::string& path, int64_t count) {
   in.read(reinterpret_cast<char*>(bytes.data()), count);
   require(in.gcount() == count, "E2091", path + " holds fewer than " + std::to_string(count) + " bytes");
   return bytes;
+}
+
+/// The name of the input of a network that has one. Throws E2091.
+std::string only_input(const Network& net) {
+  std::vector<std::string> names;
+  for (const Layer& layer : net.layers())
+    if (layer.op == "input") names.push_back(layer.set.at("name").get<std::string>());
+  require(names.size() == 1, "E2091", "the network takes " + std::to_string(names.size()) + " inputs, and pictures alone are one");
+  return names.front();
 }
 
 void append_predictions(Session& session, const Inputs& inputs, std::span<const int64_t> rows, bool of_data, Json& all) {
@@ -108,9 +118,9 @@ void evaluate(const Json& job, const Machine& machine, Channel& channel) {
     }
   };
   for (size_t i = 0; i < outputs.size(); ++i) {
+    if (rows.empty()) continue;
     const at::Tensor train = session.batches().target(outputs[i].head, session.batches().splits().train);
     put("baseline", outputs[i], baseline(outputs[i], train, session.batches().target(outputs[i].head, rows)));
-    if (rows.empty()) continue;
     const Json found = details(outputs[i], heads[i].answers());
     for (const auto& [what, value] : found.items()) put(what, outputs[i], value);
   }
@@ -128,25 +138,20 @@ void predict(const Json& job, const Machine& machine, Channel& channel) {
     const Shape shape = given.at("shape").get<Shape>();
     require(shape.size() == 4, "E2091", "the shape of pictures is [N, H, W, C]");
     const std::vector<uint8_t> bytes = read_bytes(given.at("path").get<std::string>(), elements(shape));
-    std::string name;
-    for (const Layer& layer : session.net().layers())
-      if (layer.op == "input") name = layer.set.at("name").get<std::string>();
-    for (int64_t i = 0; i < shape[0]; ++i) {
-      const std::vector<int64_t> row = {i};
-      const at::Tensor picture = pictures(bytes.data(), {shape[1], shape[2], shape[3]}, row).to(session.device());
-      append_predictions(session, {{name, picture}}, row, false, all);
-    }
+    const std::string name = only_input(session.net());
+    std::vector<int64_t> rows(static_cast<size_t>(shape[0]));
+    std::iota(rows.begin(), rows.end(), 0);
+    in_parts(rows, channel, [&](std::span<const int64_t> part) {
+      const at::Tensor some = pictures(bytes.data(), {shape[1], shape[2], shape[3]}, part).to(session.device());
+      append_predictions(session, {{name, some}}, part, false, all);
+    });
   } else {
     const Json asked = field(job, "rows");
     const std::vector<int64_t> rows = asked.is_array() ? asked.get<std::vector<int64_t>>()
                                                        : session.batches().split(asked.is_string() ? asked.get<std::string>() : split_of(job));
     for (const int64_t row : rows)
       require(row >= 0 && row < session.batches().prepared().rows(), "E2092", "there is no row " + std::to_string(row));
-    for (size_t begin = 0; begin < rows.size(); begin += kPredictionBatch) {
-      const auto part = std::span(rows).subspan(begin, std::min(kPredictionBatch, rows.size() - begin));
-      append_predictions(session, session.batches().inputs(part), part, true, all);
-      channel.pulse();
-    }
+    in_parts(rows, channel, [&](std::span<const int64_t> part) { append_predictions(session, session.batches().inputs(part), part, true, all); });
   }
   const std::filesystem::path file = std::filesystem::path(job.at("attempt").at("write").get<std::string>()) / "predictions.json";
   write_json(file, {{"format", 1}, {"predictions", all}});

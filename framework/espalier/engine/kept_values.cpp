@@ -73,17 +73,8 @@ bool is_whole(const fs::path& file, const fs::path& note) {
   return noted.is_object() && hash_inputs({file}, file.parent_path(), file.parent_path() / "seen").digest == noted.value("digest", "");
 }
 
-void make(const fs::path& file, const fs::path& note, const std::function<void(const fs::path&)>& write) {
-  const fs::path temporary = temporary_name(file);
-  try {
-    write(temporary);
-    publish(temporary, file);
-    write_file_safely(note, Json{{"digest", hash_inputs({file}, file.parent_path(), file.parent_path() / "seen").digest}}.dump());
-  } catch (...) {
-    std::error_code error;
-    fs::remove(temporary, error);
-    throw;
-  }
+void note_digest(const fs::path& file, const fs::path& note) {
+  write_file_safely(note, Json{{"digest", hash_inputs({file}, file.parent_path(), file.parent_path() / "seen").digest}}.dump());
 }
 
 }  // namespace
@@ -109,7 +100,8 @@ std::optional<KeptValues> KeptValues::open(const Json& where, const Network& net
     const Descriptor lock = lock_file(folder / (key + ".lock"));
     if (!is_whole(file, note)) {
       say("computing what the frozen part gives for " + std::to_string(rows.size()) + " samples");
-      make(file, note, [&](const fs::path& temporary) { write_values(temporary, layers, rows, compute); });
+      write_whole(file, [&](const fs::path& temporary) { write_values(temporary, layers, rows, compute); });
+      note_digest(file, note);
     }
     return KeptValues(layers, shapes, rows, Mapping(open_to_read(file), bytes, false));
   } catch (const Error& error) {

@@ -41,7 +41,7 @@ void LayerClock::backward_ends() { reached(std::nullopt); }
 
 void LayerClock::reached(std::optional<size_t> layer) {
   const Time here = now();
-  (current_ ? backward_[*current_] : loss_) += std::chrono::duration<double>(here - since_).count();
+  if (current_) backward_[*current_] += std::chrono::duration<double>(here - since_).count();
   since_ = here;
   current_ = layer;
 }

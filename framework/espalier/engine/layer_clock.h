@@ -25,8 +25,6 @@ class LayerClock {
 
   const std::vector<double>& forward() const { return forward_; }
   const std::vector<double>& backward() const { return backward_; }
-  /// Between the start of the backward pass and the first layer: the loss.
-  double loss() const { return loss_; }
 
  private:
   friend struct Mark;
@@ -37,7 +35,6 @@ class LayerClock {
   at::Device device_;
   std::vector<double> forward_;
   std::vector<double> backward_;
-  double loss_ = 0.0;
   Time since_;
   std::optional<size_t> current_;
 };

@@ -10,19 +10,23 @@ namespace espalier::engine {
 namespace {
 
 constexpr int64_t kMissing = -1;  // of a class label
+constexpr double kNothing = 1e-12;  // divides a sum over nothing
 
-/// n / (classes * count) for every class that occurs, so that all classes weigh the same in sum.
-at::Tensor balanced(const at::Tensor& labels, int64_t classes) {
-  const at::Tensor known = labels.masked_select(labels.ge(0));
-  const at::Tensor counts = at::bincount(known, {}, classes).to(at::kFloat).clamp_min(1.0);
-  return static_cast<double>(std::max<int64_t>(known.size(0), 1)) / (static_cast<double>(classes) * counts);
+/// n / (classes * count), so that all classes weigh the same in sum and a sample 1 in the mean; 1 for a class that does not occur.
+at::Tensor balanced_weights(const at::Tensor& counts, int64_t classes) {
+  const at::Tensor known = counts.to(at::kFloat);
+  return at::where(known.gt(0.0), known.sum(0) / (static_cast<double>(classes) * known.clamp_min(1.0)), 1.0);
 }
 
-/// Negatives for every positive, per label: what one positive weighs.
-at::Tensor positives_weight(const at::Tensor& targets) {
-  const at::Tensor yes = targets.gt(0.5).sum(0).to(at::kFloat);
-  const at::Tensor no = targets.le(0.5).logical_and(targets.ge(0.0)).sum(0).to(at::kFloat);
-  return no.clamp_min(1.0) / yes.clamp_min(1.0);
+/// (classes)
+at::Tensor balanced_classes(const at::Tensor& labels, int64_t classes) {
+  return balanced_weights(at::bincount(labels.masked_select(labels.ge(0)), {}, classes), classes);
+}
+
+/// (2, labels): what a negative and a positive weigh.
+at::Tensor balanced_labels(const at::Tensor& targets) {
+  const at::Tensor no = targets.le(0.5).logical_and(targets.ge(0.0)).sum(0);
+  return balanced_weights(at::stack({no, targets.gt(0.5).sum(0)}), 2);
 }
 
 /// How much the focal loss (arXiv:1708.02002) leaves of a term, by the probability of what is wrong. Its power has no finite
@@ -54,56 +58,66 @@ HeadLoss::HeadLoss(const Output& output, const at::Tensor& train_targets, const 
   if (name_ != "cross_entropy" && name_ != "binary_cross_entropy" && name_ != "focal") no_loss(name_);
   if (settings_.value("class_weights", Json("none")) != "balanced") return;
   class_weights_ = answer_ == Answer::classes
-                       ? balanced(train_targets, std::ssize(output.decode.value("names", Json::array())))
-                       : positives_weight(as_numbers(train_targets));
+                       ? balanced_classes(train_targets, std::ssize(output.decode.value("names", Json::array())))
+                       : balanced_labels(as_numbers(train_targets));
 }
 
 at::Tensor HeadLoss::operator()(const at::Tensor& output, const at::Tensor& target, const at::Tensor& importance) const {
+  const LossSum all = sum(output, target, importance);
+  return all.sum / all.count.clamp_min(kNothing);
+}
+
+LossSum HeadLoss::sum(const at::Tensor& output, const at::Tensor& target, const at::Tensor& importance) const {
   const at::Tensor values = output.to(at::kFloat);
   if (answer_ == Answer::classes) return of_classes(values, target, importance);
-  auto [losses, valid] = of_answers(values, target);
+  const auto [numbers, valid] = known_numbers(target);
+  at::Tensor losses = answer_ == Answer::number ? of_numbers(values, numbers) : of_labels(values, numbers);
   if (importance.defined()) losses = losses * importance.unsqueeze(1);
-  return at::where(valid, losses, 0.0).sum() / valid.sum().clamp_min(1);
+  return {at::where(valid, losses, 0.0).sum(), valid.sum().to(at::kFloat)};
 }
 
 at::Tensor HeadLoss::each(const at::Tensor& output, const at::Tensor& target) const {
   const at::Tensor values = output.to(at::kFloat);
   if (answer_ == Answer::classes) return at::cross_entropy_loss(values, target, {}, at::Reduction::None, kMissing, smoothing_);
-  const auto [losses, valid] = of_answers(values, target);
+  const auto [numbers, valid] = known_numbers(target);
+  const at::Tensor losses = answer_ == Answer::number
+                                ? of_numbers(values, numbers)
+                                : at::binary_cross_entropy_with_logits(values, smoothed(numbers), {}, {}, at::Reduction::None);
   return at::where(valid, losses, 0.0).sum(1) / valid.sum(1).clamp_min(1);
 }
 
-std::pair<at::Tensor, at::Tensor> HeadLoss::of_answers(const at::Tensor& values, const at::Tensor& target) const {
+std::pair<at::Tensor, at::Tensor> HeadLoss::known_numbers(const at::Tensor& target) const {
   const at::Tensor numbers = as_numbers(target);
   const at::Tensor valid = numbers.isfinite();
-  return {answer_ == Answer::number ? of_numbers(values, at::where(valid, numbers, scale_->mean()))
-                                    : of_labels(values, at::where(valid, numbers, 0.0)), valid};
+  return {answer_ == Answer::number ? at::where(valid, numbers, scale_->mean()) : at::where(valid, numbers, 0.0), valid};
 }
 
-at::Tensor HeadLoss::of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const {
+LossSum HeadLoss::of_classes(const at::Tensor& logits, const at::Tensor& target, const at::Tensor& importance) const {
   const at::Tensor valid = target.ge(0);
-  // Another device would be waited for to know whether there is any class.
-  if (gamma_ == 0.0 && !importance.defined() && logits.is_cpu()) {
-    if (!valid.any().item<bool>()) return logits.sum() * 0.0;
-    return at::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, kMissing, smoothing_);
-  }
   const at::Tensor truth = target.clamp_min(0);
+  const at::Tensor weights = class_weights_.defined() ? class_weights_.index_select(0, truth) : at::ones_like(target, logits.options());
+  const at::Tensor count = at::where(valid, weights, 0.0).sum();
+  if (gamma_ == 0.0 && !importance.defined())
+    return {at::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Sum, kMissing, smoothing_), count};
   const at::Tensor log_probabilities = at::log_softmax(logits, 1);
-  const at::Tensor label = at::full_like(logits, smoothing_ / static_cast<double>(logits.size(1)))
-                               .scatter_add_(1, truth.unsqueeze(1), at::full({truth.size(0), 1}, 1.0 - smoothing_, logits.options()));
+  // Not scattered: deterministic algorithms would wait for another device to check the places.
+  const at::Tensor is_truth = at::arange(logits.size(1), truth.options()).eq(truth.unsqueeze(1)).to(at::kFloat);
+  const at::Tensor label = is_truth * (1.0 - smoothing_) + smoothing_ / static_cast<double>(logits.size(1));
   at::Tensor terms = -label * log_probabilities;
   if (gamma_ > 0.0) terms = terms * focus(1.0 - log_probabilities.exp(), gamma_);
   if (class_weights_.defined()) terms = terms * class_weights_;
   at::Tensor losses = terms.sum(1);
   if (importance.defined()) losses = losses * importance;
-  const at::Tensor counts = class_weights_.defined() ? class_weights_.index_select(0, truth) : at::ones_like(losses);
-  constexpr double kNothing = 1e-12;
-  return at::where(valid, losses, 0.0).sum() / at::where(valid, counts, 0.0).sum().clamp_min(kNothing);
+  return {at::where(valid, losses, 0.0).sum(), count};
 }
 
+at::Tensor HeadLoss::smoothed(const at::Tensor& truth) const { return truth * (1.0 - smoothing_) + 0.5 * smoothing_; }
+
 at::Tensor HeadLoss::of_labels(const at::Tensor& logits, const at::Tensor& truth) const {
-  const at::Tensor label = truth * (1.0 - smoothing_) + 0.5 * smoothing_;
-  const at::Tensor losses = at::binary_cross_entropy_with_logits(logits, label, {}, class_weights_, at::Reduction::None);
+  const at::Tensor label = smoothed(truth);
+  const at::Tensor positive = class_weights_.defined() ? class_weights_[1] / class_weights_[0] : at::Tensor();
+  at::Tensor losses = at::binary_cross_entropy_with_logits(logits, label, {}, positive, at::Reduction::None);
+  if (class_weights_.defined()) losses = losses * class_weights_[0];
   if (gamma_ == 0.0) return losses;
   const at::Tensor yes = at::sigmoid(logits);
   return losses * focus(yes * (1.0 - label) + (1.0 - yes) * label, gamma_);

@@ -10,6 +10,8 @@
 
 #include <malloc.h>
 
+#include <algorithm>
+#include <array>
 #include <climits>
 #include <csignal>
 #include <cstdlib>
@@ -23,6 +25,8 @@ using espalier::Json;
 using espalier::engine::Channel;
 using espalier::engine::End;
 using espalier::engine::Failure;
+using espalier::engine::Machine;
+using espalier::engine::Use;
 
 constexpr int kFailed = 70;
 constexpr int kStopped = 75;
@@ -47,10 +51,8 @@ void listen_to_signals() {
 
 int perform(const Json& job, Channel& channel) {
   const std::string what = job.value("do", std::string("train"));
-  Json settings = job.at("trial").value("train", Json::object());
-  // What was trained on a GPU can be looked at anywhere.
-  if (what != "train" && what != "profile" && what != "machine") settings["device"] = "auto";
-  const espalier::engine::Machine machine = espalier::engine::prepare_machine(settings);
+  const Use use = what == "train" || what == "profile" || what == "machine" ? Use::train : Use::look;
+  const Machine machine = espalier::engine::prepare_machine(job.at("trial").value("train", Json::object()), use);
   const char* device = machine.device.is_cpu() ? "cpu" : "cuda";
   const std::string precision = espalier::engine::name_of(machine.arithmetic);
   channel.send({{"hello", {{"torch", TORCH_VERSION}, {"device", device}, {"threads", machine.threads}, {"precision", precision}}}});
@@ -82,7 +84,8 @@ int failed(Channel& channel, const Failure& failure) {
 }
 
 bool is_about_memory(const std::string& text) {
-  return text.find("alloc") != std::string::npos || text.find("not enough memory") != std::string::npos;
+  constexpr std::array kPhrases = {"allocate memory", "ried to allocate", "not enough memory", "out of memory", "ALLOC_FAILED"};
+  return std::ranges::any_of(kPhrases, [&](const char* phrase) { return text.find(phrase) != std::string::npos; });
 }
 
 /// Turns every way of failing into a cause.

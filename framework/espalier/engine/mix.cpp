@@ -1,5 +1,6 @@
 #include "espalier/engine/mix.h"
 
+#include "espalier/engine/device.h"
 #include "espalier/engine/pixels.h"
 #include "espalier/error.h"
 
@@ -61,7 +62,7 @@ std::optional<Mixing> Mixer::draw(const Inputs& inputs, Random& random) const {
 }
 
 at::Tensor partners_of(const at::Tensor& x, const Mixing& mixing) {
-  const at::Tensor rows = at::tensor(mixing.partners, at::kLong).to(x.device());
+  const at::Tensor rows = sent_to(x.device(), at::tensor(mixing.partners, at::kLong));
   if (x.dim() != 4) return x.index_select(0, rows);
   return x.permute({0, 2, 3, 1}).index_select(0, rows).permute({0, 3, 1, 2});  // whole pictures of channels-last memory
 }
@@ -80,6 +81,13 @@ at::Tensor mixed(const at::Tensor& x, const Mixing& mixing) {
 Targets partners_of(const Targets& targets, const Mixing& mixing) {
   Targets out;
   for (const auto& [head, target] : targets) out[head] = partners_of(target, mixing);
+  return out;
+}
+
+std::vector<int64_t> rows_shown(std::span<const int64_t> rows, const Mixing& mixing) {
+  std::vector<int64_t> out(rows.begin(), rows.end());
+  if (mixing.share >= 0.5) return out;
+  for (size_t i = 0; i < out.size(); ++i) out[i] = rows[static_cast<size_t>(mixing.partners[i])];
   return out;
 }
 

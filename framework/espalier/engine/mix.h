@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace espalier::engine {
@@ -45,6 +46,8 @@ at::Tensor mixed(const at::Tensor& x, const Mixing& mixing);
 /// What the partners have: values (B, ...), or targets.
 at::Tensor partners_of(const at::Tensor& x, const Mixing& mixing);
 Targets partners_of(const Targets& targets, const Mixing& mixing);
+/// The rows that mixtures show most of: each sample's own, or its partner's where that has the greater share.
+std::vector<int64_t> rows_shown(std::span<const int64_t> rows, const Mixing& mixing);
 /// The loss of mixtures from those by the samples' own targets and by their partners'.
 at::Tensor mixed_loss(const at::Tensor& own, const at::Tensor& partners, const Mixing& mixing);
 

@@ -261,9 +261,9 @@ at::Tensor norm_activation(const at::Tensor& x, const at::Tensor& residual, cons
 
 at::Tensor settled_norm_activation(const at::Tensor& x, const at::Tensor& residual, const ScaleShift& norm, Activation activation, bool in_place) {
   if (!x.is_cpu()) {
-    const at::Tensor scale = per_channel(norm.scale.to(x.scalar_type()), x);
-    const at::Tensor shift = per_channel(norm.shift.to(x.scalar_type()), x);
-    return activated(at::addcmul(shift, x, scale), residual, activation);
+    // Scaled in float32, as our kernels do: a large mean would leave a shift of few digits.
+    const at::Tensor normed = at::addcmul(per_channel(norm.shift, x), x.to(at::kFloat), per_channel(norm.scale, x)).to(x.scalar_type());
+    return activated(normed, residual, activation);
   }
   const at::Tensor values = channels_last(x);
   const at::Tensor added = residual.defined() ? channels_last(residual.to(values.scalar_type())) : at::Tensor();

@@ -42,7 +42,7 @@ Optimizer::Rule Optimizer::rule_of(const Json& settings, bool is_filter_bank) {
                                                     {"radam", Kind::radam}, {"lion", Kind::lion}, {"muon", Kind::muon}};
   const std::string name = settings.value("name", std::string("sgd"));
   const auto kind = kinds.find(name);
-  if (kind == kinds.end()) fail("E0411", "no optimizer is called '" + name + "'", "sgd, adam, adamw, radam, lion and muon are there");
+  if (kind == kinds.end()) fail("E0428", "no optimizer is called '" + name + "'", "sgd, adam, adamw, radam, lion and muon are there");
   Rule rule;
   rule.kind = kind->second;
   if (rule.kind == Kind::muon && !is_filter_bank) {
@@ -97,17 +97,17 @@ void Optimizer::add(const Rule& rule, const Segment& segment, const at::Tensor& 
   if (has_second(rule)) group.second.push_back(view(second));
 }
 
-void Optimizer::step(double factor) {
+void Optimizer::step(int64_t number, double factor) {
   const at::NoGradGuard no_gradients;
-  ++updates;
   for (const Group& on : groups_) {
-    if (updates <= on.first_update) continue;
+    if (number < on.first_update) continue;
+    const int64_t updates = number - on.first_update + 1;
     const double rate = on.rule.learning_rate * factor;
     switch (on.rule.kind) {
       case Kind::sgd: sgd(on, rate); break;
       case Kind::adam:
-      case Kind::adamw: adam(on, rate, updates - on.first_update); break;
-      case Kind::radam: radam(on, rate, updates - on.first_update); break;
+      case Kind::adamw: adam(on, rate, updates); break;
+      case Kind::radam: radam(on, rate, updates); break;
       case Kind::lion: lion(on, rate); break;
       case Kind::muon: muon(on, rate); break;
     }

@@ -14,7 +14,7 @@ struct Segment {
   int64_t begin = 0;
   int64_t end = 0;
   bool decays = true;          ///< weight decay applies (filters and matrices; not biases, not norms)
-  int64_t first_update = 0;    ///< updates of the others before its first
+  int64_t first_update = 0;    ///< of the training's updates, counted from 0
   double learning_rate = 1.0;  ///< multiplies the optimizer's
   double weight_decay = 1.0;   ///< multiplies the optimizer's
   Json optimizer = Json();     ///< settings of an optimizer of its own; null: the common one
@@ -30,17 +30,16 @@ struct Segment {
 class Optimizer {
  public:
   /// `settings` is {"name", "learning_rate", "momentum", ...}; `parameters` and `gradients` (N) are kept and read at each step.
-  /// Throws E0411 for an unknown name.
+  /// Throws E0428 for an unknown name.
   Optimizer(const Json& settings, const at::Tensor& parameters, const at::Tensor& gradients, const std::vector<Segment>& segments);
 
   double learning_rate() const { return common_.learning_rate; }
-  /// One update with the learning rate times `factor`.
-  void step(double factor);
+  /// The training's update `number`, counted from 0, with the learning rate times `factor`.
+  void step(int64_t number, double factor);
 
-  /// State for checkpoints: momentum or first moments, second moments (undefined where no segment has one), updates done.
+  /// State for checkpoints: momentum or first moments, and second moments (undefined where no segment has one).
   at::Tensor first;
   at::Tensor second;
-  int64_t updates = 0;
 
  private:
   enum class Kind { sgd, adam, adamw, radam, lion, muon };

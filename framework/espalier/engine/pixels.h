@@ -1,5 +1,6 @@
 #pragma once
 
+#include "espalier/engine/device.h"
 #include "espalier/engine/weights.h"
 #include "espalier/network.h"
 #include "espalier/random.h"
@@ -52,7 +53,7 @@ at::Tensor each_picture(const at::Tensor& x, Random& random, const Use& use) {
       use(source + b * values, target + b * values, own, b);
     }
   });
-  return to.to(x.options());
+  return sent_to(x.device(), to).to(x.options());
 }
 
 /// Where a side of pixels about a random middle of an extent begins and ends; what is outside is lost.

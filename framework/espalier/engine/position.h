@@ -19,7 +19,6 @@ struct Position {
   std::optional<double> best;
   int64_t best_epoch = 0;
   Json best_metrics = Json::object();
-  Json last_metrics = Json::object();
   bool finished = false;
 };
 

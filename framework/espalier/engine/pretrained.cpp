@@ -12,7 +12,7 @@ void load_pretrained(const Json& trial, Weights& weights) {
   const Json all = trial.value("pretrained", Json::array());
   for (const Json& one : all) {
     const std::string file = one.at("file").get<std::string>();
-    require(sha256_of_file(file) == one.at("sha256").get<std::string>(), "E2093", file + " is not the file that the trial was planned with");
+    require(sha256_of_file(file) == one.at("sha256").get<std::string>(), "E2094", file + " is not the file that the trial was planned with");
     const TensorFile content = read_tensors(file);
     for (const auto& [key, name] : one.at("tensors").items()) {
       const auto found = content.tensors.find(name.get<std::string>());

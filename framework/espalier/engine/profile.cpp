@@ -44,7 +44,7 @@ void measure(const Json& trial, Session& session, Stepper& stepper, std::span<co
   loss.backward();
   clock.backward_ends();
   phase("backward");
-  stepper.optimizer().step(1e-3);
+  stepper.optimizer().step(number, 1e-3);
   phase("optimizer");
 }
 

@@ -163,7 +163,7 @@ const std::vector<std::string>& picture_operations() {
 
 void apply_operation(const std::string& name, double strength, const float* from, float* to, const Extents& extents, Random& random) {
   const auto found = std::ranges::find(all_operations(), name, &Named::name);
-  require(found != all_operations().end(), "E0413", "no operation on pictures is called '" + name + "'");
+  require(found != all_operations().end(), "E0430", "no operation on pictures is called '" + name + "'");
   found->apply({from, to, extents, strength, random});
 }
 

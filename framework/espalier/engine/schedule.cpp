@@ -45,7 +45,7 @@ double learning_rate_factor(const Json& schedule, int64_t step, int64_t steps, i
     const double every = std::max(1.0, number(settings, "every", 30.0) * static_cast<double>(steps_per_epoch));
     return std::pow(number(settings, "factor", 0.1), std::floor(at / every));
   }
-  fail("E0410", "no schedule is called '" + name + "'",
+  fail("E0427", "no schedule is called '" + name + "'",
        "constant, cosine, linear, step, one_cycle and plateau are there");
 }
 

@@ -16,7 +16,7 @@ namespace espalier::engine {
 /// - one_cycle: warmup 0.25 from 0.04, then along a cosine to `end` (0.0001)
 /// - constant, plateau: then stays; what scores make of it is the plateau's factor
 ///
-/// Throws E0410 for an unknown name.
+/// Throws E0427 for an unknown name.
 double learning_rate_factor(const Json& schedule, int64_t step, int64_t steps, int64_t steps_per_epoch);
 
 /// Where the schedule `plateau` stands, which follows the scores instead of a table.

@@ -27,15 +27,6 @@ int allowed_processors() {
   return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
 }
 
-/// Calls `use` with consecutive parts of rows.
-template <class Use>
-void in_parts(const std::vector<int64_t>& rows, Channel& channel, const Use& use) {
-  for (size_t begin = 0; begin < rows.size(); begin += kEvaluationBatch) {
-    use(std::span(rows).subspan(begin, std::min<size_t>(kEvaluationBatch, rows.size() - begin)));
-    channel.pulse();
-  }
-}
-
 /// Sum over the heads of their weight times what `loss_of` gives for (number, name).
 template <class LossOf>
 at::Tensor weighted(const Network& net, const LossOf& loss_of) {
@@ -58,19 +49,22 @@ std::vector<std::string> aims_of(const Json& objective) {
 
 }  // namespace
 
-Machine prepare_machine(const Json& train) {
+Machine prepare_machine(const Json& train, Use use) {
   const int asked = train.value("threads", 0);
   // Before cuBLAS is loaded: without a workspace of its own its sums depend on what runs beside them.
   ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
-  const at::Device device = device_named(train.value("device", std::string("auto")));
+  const std::string asked_device = train.value("device", std::string("auto"));
+  const at::Device device = device_named(use == Use::look && asked_device != "cpu" ? "auto" : asked_device);
+  const auto arithmetic = use == Use::look ? nearest_arithmetic : arithmetic_of;
   const Machine machine{.threads = asked > 0 ? asked : allowed_processors(),
-                        .arithmetic = arithmetic_of(train.value("precision", std::string("auto")), device.is_cpu(), multiplies_bf16(device)),
+                        .arithmetic = arithmetic(train.value("precision", std::string("auto")), device.is_cpu(), multiplies_bf16(device)),
                         .device = device};
   at::set_num_threads(machine.threads);
   at::set_num_interop_threads(1);
   at::globalContext().setDeterministicAlgorithms(true, true);
   at::globalContext().setDeterministicFillUninitializedMemory(false);
   at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setAllowTF32CuDNN(false);  // float32 means all of its digits
   return machine;
 }
 
@@ -96,7 +90,9 @@ void Session::adapt_whitening(const Layer& layer) {
   const at::NoGradGuard no_gradients;
   constexpr size_t kSamples = 5000;
   const std::vector<int64_t>& train = batches_.splits().train;
-  const std::vector<int64_t> rows(train.begin(), train.begin() + static_cast<std::ptrdiff_t>(std::min(train.size(), kSamples)));
+  // Spread over the split: what lies side by side may be of one class.
+  std::vector<int64_t> rows(std::min(train.size(), kSamples));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = train[i * train.size() / rows.size()];
   const at::Tensor filters = weights_.get(layer.id, "weight");
   const int64_t kernel = filters.size(2);
   const int64_t width = filters.size(1) * kernel * kernel;
@@ -135,8 +131,8 @@ void Session::adapt_normalization(const Layer& layer) {
   const at::Tensor mean = sum / count;
   const at::Tensor deviation = (squares / count - mean.square()).clamp_min(0.0).sqrt();
   weights_.get(layer.id, "mean").copy_(mean);
-  // A channel that never changes stays as it is.
-  weights_.get(layer.id, "std").copy_(at::where(deviation.gt(1e-6), deviation, 1.0));
+  // A channel that never changes stays as it is; its squares tell no smaller share of its mean than this.
+  weights_.get(layer.id, "std").copy_(at::where(deviation.gt(mean.abs() * 1e-7), deviation, 1.0));
 }
 
 void Session::load(const std::string& file) {
@@ -246,16 +242,27 @@ std::vector<HeadScores> Session::all_scores() const {
 
 Json Session::score(const std::vector<int64_t>& rows, const std::string& prefix, std::vector<HeadScores>& heads) {
   const at::NoGradGuard no_gradients;
-  double loss_sum = 0.0;
+  // Per head the sum of the losses and what it is divided by; read once, as another device would be waited for.
+  at::Tensor sums = at::zeros({std::ssize(losses_), 2}, at::TensorOptions(at::kDouble).device(device()));
   in_parts(rows, channel_, [&](std::span<const int64_t> part) {
     const Batch batch = batches_.gather(part);
     const std::vector<at::Tensor> values = outputs(batch.inputs);
-    loss_sum += loss(values, batch.targets).item<double>() * static_cast<double>(part.size());
-    for (size_t i = 0; i < heads.size(); ++i) heads[i].add(values[i], batch.targets.at(net_.outputs()[i].head));
+    for (size_t i = 0; i < heads.size(); ++i) {
+      const at::Tensor& target = batch.targets.at(net_.outputs()[i].head);
+      const LossSum loss = losses_[i].sum(values[i], target);
+      sums[static_cast<int64_t>(i)].add_(at::stack({loss.sum, loss.count}));
+      heads[i].add(values[i], target);
+    }
   });
   Json result = Json::object();
   if (rows.empty()) return result;
-  result[prefix + "loss"] = loss_sum / static_cast<double>(rows.size());
+  const at::Tensor here = sums.cpu();
+  double loss = 0.0;
+  for (size_t i = 0; i < losses_.size(); ++i) {
+    const double* of_head = here.const_data_ptr<double>() + 2 * i;
+    if (of_head[1] > 0.0) loss += net_.outputs()[i].weight * of_head[0] / of_head[1];
+  }
+  result[prefix + "loss"] = loss;
   for (size_t i = 0; i < heads.size(); ++i) {
     const Json metrics = heads[i].metrics();
     for (const auto& [metric, value] : metrics.items())

@@ -8,8 +8,11 @@
 #include "espalier/engine/views.h"
 #include "espalier/engine/weights.h"
 #include "espalier/json.h"
+#include "espalier/network/analysis.h"
 
+#include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,9 +32,15 @@ struct Machine {
   at::Device device = at::kCPU;
 };
 
+/// What a job wants of the machine.
+enum class Use {
+  train,  ///< as the settings of `train` ask
+  look,   ///< at what was trained, on another machine, too: any device unless it is the processor's, float32 where the precision is not there
+};
+
 /// Sets the number of threads and deterministic algorithms for the whole process: called once, before any tensor. Throws E0421
 /// and E0426 for what is not there.
-Machine prepare_machine(const Json& train);
+Machine prepare_machine(const Json& train, Use use);
 
 /// Everything that a job on data works with.
 class Session {
@@ -90,6 +99,15 @@ class Session {
   std::vector<HeadLoss> losses_;
   std::vector<View> views_;
 };
+
+/// Calls `work` with consecutive parts of rows, as many as are evaluated at a time, and tells the worker after each.
+template <class Work>
+void in_parts(const std::vector<int64_t>& rows, Channel& channel, const Work& work) {
+  for (size_t begin = 0; begin < rows.size(); begin += kEvaluationBatch) {
+    work(std::span(rows).subspan(begin, std::min<size_t>(kEvaluationBatch, rows.size() - begin)));
+    channel.pulse();
+  }
+}
 
 /// What a step of a training draws from; `step` counts from the training's first, `epoch` from 0.
 Randomness step_randomness(const Json& trial, int64_t step, int64_t epoch);

@@ -1,3 +1,4 @@
+#include "espalier/engine/device.h"
 #include "espalier/engine/jobs.h"
 #include "espalier/engine/mix.h"
 #include "espalier/engine/pixels.h"
@@ -54,8 +55,10 @@ void views(const Json& job, const Machine& machine, Channel& channel) {
   std::vector<std::vector<at::Tensor>> columns(layers.size());
   double fastest = std::numeric_limits<double>::infinity();
   const auto look = [&](Randomness* randomness) {
+    wait_for(session.device());
     const auto begin = std::chrono::steady_clock::now();
     const std::vector<at::Tensor> values = session.executor().run(inputs, layers, randomness);
+    wait_for(session.device());
     if (randomness != nullptr)
       fastest = std::min(fastest, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     for (size_t i = 0; i < layers.size(); ++i)

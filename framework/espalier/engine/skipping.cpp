@@ -1,5 +1,6 @@
 #include "espalier/engine/skipping.h"
 
+#include "espalier/engine/device.h"
 #include "espalier/random.h"
 
 #include <algorithm>
@@ -42,7 +43,7 @@ std::vector<int64_t> Skipping::rest(const std::vector<int64_t>& order, int64_t e
 void Skipping::note(std::span<const int64_t> rows, const at::Tensor& losses) {
   std::vector<int64_t> places;
   for (const int64_t row : rows) places.push_back(place_[static_cast<size_t>(row)]);
-  noted_.index_copy_(0, at::tensor(places, at::kLong).to(noted_.device()), losses.detach().to(at::kFloat));
+  noted_.index_copy_(0, sent_to(noted_.device(), at::tensor(places, at::kLong)), losses.detach().to(at::kFloat));
 }
 
 void Skipping::save(TensorFile& file) const {

@@ -22,7 +22,7 @@ struct Tile {
   int64_t corner;
 };
 
-ESPALIER_INLINE Tile tile_at(int64_t row, int64_t column, const Tiles& tiles, const Extents& extents) {
+ESPALIER_INLINE Tile tile_at(int64_t row, int64_t column, const PoolTiles& tiles, const Extents& extents) {
   const int64_t y = row * tiles.kernel - tiles.rows_before;
   const int64_t x = column * tiles.kernel - tiles.columns_before;
   return {.top = std::max<int64_t>(y, 0), .bottom = std::min(y + tiles.kernel, extents.height), .left = std::max<int64_t>(x, 0),
@@ -82,7 +82,7 @@ struct UptoEight {
 
 /// Calls `visit(offset of the pixel, its position in every lane)` for the pixels of a tile.
 template <class Visit>
-ESPALIER_INLINE void over_pixels(const Tile& tile, const Tiles& tiles, const Extents& extents, const Visit& visit) {
+ESPALIER_INLINE void over_pixels(const Tile& tile, const PoolTiles& tiles, const Extents& extents, const Visit& visit) {
   for (int64_t y = tile.top; y < tile.bottom; ++y) {
     Bits position = Bits{} + static_cast<uint32_t>(y * tiles.kernel + tile.left - tile.corner);
     for (int64_t x = tile.left; x < tile.right; ++x) {
@@ -93,7 +93,7 @@ ESPALIER_INLINE void over_pixels(const Tile& tile, const Tiles& tiles, const Ext
 }
 
 template <class Access, class T>
-ESPALIER_INLINE void forward_channels(const T* x, T* y, uint8_t* positions, int64_t count, const Tile& tile, const Tiles& tiles,
+ESPALIER_INLINE void forward_channels(const T* x, T* y, uint8_t* positions, int64_t count, const Tile& tile, const PoolTiles& tiles,
                                       const Extents& extents) {
   Access best;
   over_pixels(tile, tiles, extents, [&](int64_t at, const Bits& position) { best.meet(x + at, position, count); });
@@ -102,7 +102,7 @@ ESPALIER_INLINE void forward_channels(const T* x, T* y, uint8_t* positions, int6
 
 /// One row of tiles of one picture.
 template <class T>
-ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extents& extents) {
+ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t row, const PoolTiles& tiles, const Extents& extents) {
   for (int64_t column = 0; column < tiles.width; ++column) {
     const Tile tile = tile_at(row, column, tiles, extents);
     const int64_t at = column * extents.channels;
@@ -115,7 +115,7 @@ ESPALIER_INLINE void forward_body(const T* x, T* y, uint8_t* positions, int64_t 
 }
 
 /// Gradients of sixteen channels go to the pixels that won.
-ESPALIER_INLINE void backward_sixteen(const float* dy, const uint8_t* positions, float* dx, const Tile& tile, const Tiles& tiles,
+ESPALIER_INLINE void backward_sixteen(const float* dy, const uint8_t* positions, float* dx, const Tile& tile, const PoolTiles& tiles,
                                       const Extents& extents) {
   const Pair gradient = load_pair(dy);
   Bytes low;
@@ -130,7 +130,7 @@ ESPALIER_INLINE void backward_sixteen(const float* dy, const uint8_t* positions,
 }
 
 ESPALIER_INLINE void backward_sixteen(const c10::BFloat16* dy, const uint8_t* positions, c10::BFloat16* dx, const Tile& tile,
-                                      const Tiles& tiles, const Extents& extents) {
+                                      const PoolTiles& tiles, const Extents& extents) {
   const Bits gradient = load_words(dy);
   Halves both;
   std::memcpy(&both, positions, sizeof both);
@@ -146,7 +146,7 @@ ESPALIER_INLINE void backward_sixteen(const c10::BFloat16* dy, const uint8_t* po
 }
 
 template <class T>
-ESPALIER_INLINE void backward_some(const T* dy, const uint8_t* positions, T* dx, int64_t count, const Tile& tile, const Tiles& tiles,
+ESPALIER_INLINE void backward_some(const T* dy, const uint8_t* positions, T* dx, int64_t count, const Tile& tile, const PoolTiles& tiles,
                                    const Extents& extents) {
   const Lanes gradient = load_upto(dy, count);
   Bytes bytes = {};
@@ -157,7 +157,7 @@ ESPALIER_INLINE void backward_some(const T* dy, const uint8_t* positions, T* dx,
 }
 
 template <class T>
-ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extents& extents) {
+ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx, int64_t row, const PoolTiles& tiles, const Extents& extents) {
   for (int64_t column = 0; column < tiles.width; ++column) {
     const Tile tile = tile_at(row, column, tiles, extents);
     const int64_t at = column * extents.channels;
@@ -169,10 +169,10 @@ ESPALIER_INLINE void backward_body(const T* dy, const uint8_t* positions, T* dx,
 }
 
 #define ESPALIER_POOL_KERNELS(T)                                                                                                 \
-  ESPALIER_KERNEL void forward(const T* x, T* y, uint8_t* positions, int64_t row, const Tiles& tiles, const Extents& extents) {    \
+  ESPALIER_KERNEL void forward(const T* x, T* y, uint8_t* positions, int64_t row, const PoolTiles& tiles, const Extents& extents) {    \
     forward_body(x, y, positions, row, tiles, extents);                                                                           \
   }                                                                                                                              \
-  ESPALIER_KERNEL void backward(const T* dy, const uint8_t* positions, T* dx, int64_t row, const Tiles& tiles, const Extents& extents) { \
+  ESPALIER_KERNEL void backward(const T* dy, const uint8_t* positions, T* dx, int64_t row, const PoolTiles& tiles, const Extents& extents) { \
     backward_body(dy, positions, dx, row, tiles, extents);                                                                        \
   }
 ESPALIER_POOL_KERNELS(float)
@@ -181,14 +181,14 @@ ESPALIER_POOL_KERNELS(c10::BFloat16)
 
 /// Calls `work(picture, row of tiles)` on all threads.
 template <class Work>
-void for_rows(int64_t batch, const Tiles& tiles, const Work& work) {
+void for_rows(int64_t batch, const PoolTiles& tiles, const Work& work) {
   at::parallel_for(0, batch * tiles.height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) work(i / tiles.height, i % tiles.height);
   });
 }
 
 template <class T>
-void run_forward(const at::Tensor& x, const Tiles& tiles, at::Tensor& y, at::Tensor& positions) {
+void run_forward(const at::Tensor& x, const PoolTiles& tiles, at::Tensor& y, at::Tensor& positions) {
   const Extents extents = extents_of(x);
   const int64_t picture = extents.values();
   const int64_t row = tiles.width * extents.channels;
@@ -199,7 +199,7 @@ void run_forward(const at::Tensor& x, const Tiles& tiles, at::Tensor& y, at::Ten
 }
 
 template <class T>
-void run_backward(const at::Tensor& dy, const at::Tensor& positions, const Tiles& tiles, at::Tensor& dx) {
+void run_backward(const at::Tensor& dy, const at::Tensor& positions, const PoolTiles& tiles, at::Tensor& dx) {
   const Extents extents = extents_of(dx);
   const int64_t picture = extents.values();
   const int64_t row = tiles.width * extents.channels;
@@ -212,7 +212,7 @@ void run_backward(const at::Tensor& dy, const at::Tensor& positions, const Tiles
 struct Node : torch::autograd::Function<Node> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, int64_t kernel, int64_t rows_before,
                             int64_t columns_before, int64_t height, int64_t width) {
-    const Tiles tiles{kernel, rows_before, columns_before, height, width};
+    const PoolTiles tiles{kernel, rows_before, columns_before, height, width};
     const at::Tensor values = x.contiguous(at::MemoryFormat::ChannelsLast);
     const std::vector<int64_t> shape = {x.size(0), x.size(1), height, width};
     at::Tensor y = at::empty(shape, values.options(), at::MemoryFormat::ChannelsLast);
@@ -232,7 +232,7 @@ struct Node : torch::autograd::Function<Node> {
                                                  const torch::autograd::variable_list& outgoing) {
     const auto tile = context->saved_data["tiles"].toIntVector();
     const auto shape = context->saved_data["shape"].toIntVector();
-    const Tiles tiles{tile[0], tile[1], tile[2], tile[3], tile[4]};
+    const PoolTiles tiles{tile[0], tile[1], tile[2], tile[3], tile[4]};
     const at::Tensor positions = context->get_saved_variables()[0];
     const at::Tensor dy = outgoing[0].contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor dx = at::empty(shape, dy.options(), at::MemoryFormat::ChannelsLast);
@@ -250,7 +250,7 @@ struct Node : torch::autograd::Function<Node> {
 
 }  // namespace
 
-at::Tensor max_of_tiles(const at::Tensor& x, const Tiles& tiles) {
+at::Tensor max_of_tiles(const at::Tensor& x, const PoolTiles& tiles) {
   return Node::apply(x, tiles.kernel, tiles.rows_before, tiles.columns_before, tiles.height, tiles.width);
 }
 

@@ -96,7 +96,6 @@ void Training::resume(const std::string& file) {
   get_weights(content, "average/", weights, average_->copies().parameters, average_->copies().buffers);
   scale_.restore(content);
   skipping_.restore(content);
-  optimizer_.updates = content.state.at("updates").get<int64_t>();
   position_ = position_from(content.state);
   if (position_.best_epoch == 0) return;
   best_ = copies_of(weights);
@@ -154,7 +153,9 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
     const Batch batch = session_.batches().gather(randomness.rows);
     const Stepper::Pass pass = stepper_.forward(batch, randomness, mix);
     at::Tensor loss = stepper_.loss(batch, pass);
-    if (skipping_.active()) skipping_.note(randomness.rows, stepper_.loss_of_each(batch, pass));
+    if (skipping_.active())
+      skipping_.note(pass.mixing ? rows_shown(randomness.rows, *pass.mixing) : std::vector(randomness.rows.begin(), randomness.rows.end()),
+                     stepper_.loss_of_each(batch, pass));
     if (length_.accumulate > 1) loss = loss / static_cast<double>(length_.accumulate);
     loss_of_step.add_(loss.detach());
     scale_.scaled(loss).backward();
@@ -165,7 +166,7 @@ void Training::step(std::span<const int64_t> order, int64_t index) {
   const double factor = position_.plateau.factor *
                         learning_rate_factor(settings_.value("schedule", Json("constant")), global, length_.steps, length_.steps_per_epoch);
   rate_ = optimizer_.learning_rate() * factor;
-  scale_.guard({weights.parameters(), optimizer_.first, optimizer_.second}, [&] { optimizer_.step(factor); });
+  scale_.guard({weights.parameters(), optimizer_.first, optimizer_.second}, [&] { optimizer_.step(global, factor); });
   average_->follow(global, length_.steps);
 }
 
@@ -197,7 +198,6 @@ void Training::finish_epoch(double seconds) {
   }
   position_.step = 0;
   position_.loss_sum = 0.0;
-  position_.last_metrics = metrics;
   judge(metrics);
   if (average_->is_scored()) put(weights, raw);
   session_.channel().send({{"epoch", position_.epochs_done}, {"metrics", metrics}, {"seconds", seconds}});
@@ -247,7 +247,6 @@ void Training::save() {
   scale_.save(content);
   skipping_.save(content);
   content.state = to_json(position_);
-  content.state["updates"] = optimizer_.updates;
   std::string name = "epoch-" + padded(position_.epochs_done, 4);
   if (position_.step != 0) name += "-step-" + padded(position_.step, 6);
   name += ".ckpt";

@@ -72,7 +72,7 @@ void initialise(const Weight& weight, const Json& set, at::Tensor& tensor, uint6
   } else if (weight.init == "whitening") {
     fill_uniform(values, count, std::sqrt(1.0 / fan_in), random);  // until the session takes it from the training split
   } else {
-    fail("E0412", "no initialisation is called '" + weight.init + "'",
+    fail("E0429", "no initialisation is called '" + weight.init + "'",
          "kaiming, kaiming_uniform, dirac, glorot, whitening, constant, descending, zeros and ones are there");
   }
 }
@@ -166,12 +166,6 @@ std::vector<Segment> Weights::segments(const Json& groups, int64_t steps_per_epo
     segments.push_back(std::move(segment));
   }
   return segments;
-}
-
-int64_t Weights::trained_count() const {
-  int64_t count = 0;
-  for (const Entry& entry : entries_) count += entry.trained ? elements(entry.shape) : 0;
-  return count;
 }
 
 std::vector<float> copy_of(const at::Tensor& flat) {

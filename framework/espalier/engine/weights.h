@@ -44,7 +44,6 @@ class Weights {
   void clear_gradients() { gradients_.zero_(); }
   /// What the optimizer works on, a segment a tensor; `groups` are the trial's: [{"part", "role", "scale", "optimizer"}, ...].
   std::vector<Segment> segments(const Json& groups = Json::array(), int64_t steps_per_epoch = 1) const;
-  int64_t trained_count() const;
 
  private:
   void add(Entry entry);

@@ -27,15 +27,20 @@ Predict prediction(const Json& calibration, const Preparation& data) {
 }
 
 /// {"device", "precision"} that are the fastest here. A GPU is of use where LibTorch knows it, which the trainer can tell.
-Json found_machine(const Pacing& pacing, const std::string& device) {
+Json found_machine(const Deciding& deciding, const Pacing& pacing) {
+  const std::string& device = deciding.settled.device;
   if (device == "cpu" || !has_gpu()) return {{"device", "cpu"}, {"precision", multiplies_bf16() ? "bf16" : "float32"}};
   const TemporaryFolder scratch;
   const Json trial = {{"train", {{"device", device}}}};
-  return ask_trainer(pacing.trainer, "machine", trial, "", Json::object(), scratch.path());
+  const Json found = ask_trainer(pacing.trainer, "machine", trial, "", Json::object(), scratch.path());
+  if (found.at("device") == "cpu")
+    deciding.on_note("there is a GPU, but this LibTorch finds none: trials train on the processor (a CUDA build of torch would train on the GPU)");
+  return found;
 }
 
 int64_t measured_workers(const Deciding& deciding, const Pacing& pacing, const Json& trial, int64_t processors) {
-  if (deciding.pipeline.space.axes.empty() || processors < 2) return 1;
+  // Trainers on one GPU would each need its memory: at once they may fail where one after the other fits.
+  if (deciding.pipeline.space.axes.empty() || processors < 2 || deciding.settled.device == "cuda") return 1;
   const Share share = measure_share(pacing, trial, processors);
   deciding.on_note(share.workers == 1
                        ? std::string("one trial at a time: more at once were not a tenth faster")
@@ -74,7 +79,7 @@ void settle(Deciding& deciding, Store& store, const StudyOptions& options) {
   const Json& train = pipeline.resolved.at("train");
   std::optional<Json> found;  // the trainer is asked once for both
   const auto find = [&](const char* name) {
-    if (!found) found = found_machine(pacing, settled.device);
+    if (!found) found = found_machine(deciding, pacing);
     return found->at(name);
   };
   for (const auto& [name, settles] : {std::pair("device", &Settled::device), std::pair("precision", &Settled::precision)}) {
