@@ -1,6 +1,7 @@
 #include "espalier/engine/jobs.h"
 
 #include "espalier/engine/details.h"
+#include "espalier/engine/device.h"
 #include "espalier/error.h"
 
 #include <ATen/core/grad_mode.h>
@@ -117,8 +118,7 @@ void evaluate(const Json& job, const Machine& machine, Channel& channel) {
       done[what][output.head] = value;
     }
   };
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    if (rows.empty()) continue;
+  for (size_t i = 0; i < outputs.size() && !rows.empty(); ++i) {
     const at::Tensor train = session.batches().target(outputs[i].head, session.batches().splits().train);
     put("baseline", outputs[i], baseline(outputs[i], train, session.batches().target(outputs[i].head, rows)));
     const Json found = details(outputs[i], heads[i].answers());
@@ -142,7 +142,7 @@ void predict(const Json& job, const Machine& machine, Channel& channel) {
     std::vector<int64_t> rows(static_cast<size_t>(shape[0]));
     std::iota(rows.begin(), rows.end(), 0);
     in_parts(rows, channel, [&](std::span<const int64_t> part) {
-      const at::Tensor some = pictures(bytes.data(), {shape[1], shape[2], shape[3]}, part).to(session.device());
+      const at::Tensor some = sent_to(session.device(), pictures(bytes.data(), {shape[1], shape[2], shape[3]}, part));
       append_predictions(session, {{name, some}}, part, false, all);
     });
   } else {

@@ -65,16 +65,15 @@ void write_values(const fs::path& file, const std::vector<int>& layers, const st
   require(out.flush().good(), "E0418", "cannot write " + file.string() + ": is the disk full?");
 }
 
-/// True if the file is there as it was written: its hash is read once for each inode and time.
+/// Of the file's content, which is read once for each inode and time.
+std::string digest_of(const fs::path& file) { return hash_inputs({file}, file.parent_path(), file.parent_path() / "seen").digest; }
+
+/// True if the file is there as it was written.
 bool is_whole(const fs::path& file, const fs::path& note) {
   std::error_code error;
   if (!fs::exists(file, error)) return false;
   const Json noted = read_json_file(note);
-  return noted.is_object() && hash_inputs({file}, file.parent_path(), file.parent_path() / "seen").digest == noted.value("digest", "");
-}
-
-void note_digest(const fs::path& file, const fs::path& note) {
-  write_file_safely(note, Json{{"digest", hash_inputs({file}, file.parent_path(), file.parent_path() / "seen").digest}}.dump());
+  return noted.is_object() && digest_of(file) == noted.value("digest", "");
 }
 
 }  // namespace
@@ -101,7 +100,7 @@ std::optional<KeptValues> KeptValues::open(const Json& where, const Network& net
     if (!is_whole(file, note)) {
       say("computing what the frozen part gives for " + std::to_string(rows.size()) + " samples");
       write_whole(file, [&](const fs::path& temporary) { write_values(temporary, layers, rows, compute); });
-      note_digest(file, note);
+      write_file_safely(note, Json{{"digest", digest_of(file)}}.dump());
     }
     return KeptValues(layers, shapes, rows, Mapping(open_to_read(file), bytes, false));
   } catch (const Error& error) {
